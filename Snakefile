@@ -1,0 +1,29 @@
+"""The paper, from data to tables: `make reproduce`, or `snakemake --workflow-profile workflow/profiles/local`.
+
+Read on in the order of the paper's method section: what is run is in config/, how in cfm/.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+
+
+# Everything of the enabled experiments: tables and figures, and through them all runs.
+rule all:
+    default_target: True
+    input:
+        table_files(),
+        figure_files(),

@@ -1,0 +1,63 @@
+"""The command line: the verbs that the workflow's rules run, for use by hand as well. No logic here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from cfm import commands
+from cfm.errors import UserError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cfm", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, text: str, *names: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.add_argument("--budget", default="quick", help="smoke, quick (default) or paper")
+        for argument in names:
+            sub.add_argument(f"--{argument}", required=True)
+        return sub
+
+    verb("list", "what exists: experiments, data sets, methods, metrics")
+    verb("check", "check the configuration; says nothing if it is right")
+    verb("schema", "print the JSON schema of the configuration")
+    for name, text in (("status", "done, running, failed and missing runs"), ("reproduce", "run a budget")):
+        sub = verb(name, text)
+        sub.add_argument("--experiments", default="", help="names; all enabled ones by default")
+        if name == "reproduce":
+            sub.add_argument("--cores", default="all")
+            sub.add_argument("--profile", default="local")
+    verb("data", "prepare a data set", "experiment", "dataset")
+    for name, text in (
+        ("show", "the resolved settings of one run"),
+        ("train", "train a method on a data set"),
+        ("sample", "carry the evaluation points to the target"),
+        ("evaluate", "measure samples"),
+    ):
+        sub = verb(name, text, "experiment", "dataset", "method")
+        if name != "show":
+            sub.add_argument("--seeds", type=int, nargs="+", help="the experiment's seeds by default")
+            sub.add_argument("--spec", help="digest of the settings the caller expects")
+    verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")
+    verb("table", "make a table (csv, md, tex)", "experiment", "name")
+    verb("figure", "draw a figure (png, pdf)", "experiment", "name", "dataset")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; 0 if it went well, 2 with one line on stderr if the user can mend what is wrong."""
+    parsed = vars(_parser().parse_args(arguments))
+    try:
+        verb = parsed.pop("verb")
+        return getattr(commands, "list_" if verb == "list" else verb)(**parsed) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

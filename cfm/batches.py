@@ -1,0 +1,93 @@
+"""Training and validation batches: a pure function of (seed, step), stacked over seeds."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cfm.datasets.base import Prepared
+from cfm.methods.base import Batch, Indices, Method, Points
+from cfm.rng import open_uniform, stream
+
+
+@functools.lru_cache(maxsize=256)
+def _shuffled(n: int, seed: int, name: str, epoch: int) -> Indices:
+    return stream(seed, f"deck/{name}", epoch).permutation(n)
+
+
+def deal(n: int, seed: int, name: str, step: int, count: int) -> Indices:
+    """Indices of batch `step` from an endless deck of n points, reshuffled after every pass, shape (count,).
+
+    Every point is used once per pass; a batch may span two passes, so all batches have `count` points.
+    """
+    first = step * count
+    passes = range(first // n, (first + count - 1) // n + 1)
+    cards = np.concatenate([_shuffled(n, seed, name, epoch) for epoch in passes])
+    return cards[first - passes[0] * n :][:count]
+
+
+@dataclass
+class Pairs:
+    """One seed's paired points with time and noise, and the seconds the coupling took."""
+
+    x0: Points
+    x1: Points
+    t: Points
+    eps: Points
+    coupling_seconds: float
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...]) -> Pairs:
+        """Pairs that train nothing, for a seed that has failed."""
+        zeros = np.zeros(shape, dtype=np.float32)
+        return cls(zeros, zeros, np.full((shape[0], 1), 0.5, dtype=np.float32), zeros, 0.0)
+
+
+_COLUMNS = ("x0", "x1", "t", "eps")
+
+
+def _pair(method: Method, x0: Points, x1: Points, seed: int, purpose: str, step: int) -> Pairs:
+    began = time.perf_counter()
+    i, j = method.couple(x0, x1, stream(seed, f"coupling/{purpose}", step))
+    seconds = time.perf_counter() - began
+    rng = stream(seed, f"path/{purpose}", step)
+    t = open_uniform(rng, len(i))[:, None]
+    eps = rng.standard_normal((len(i), *x1.shape[1:]), dtype=np.float32)
+    return Pairs(x0[i], x1[j], t, eps, seconds)
+
+
+def training_pairs(method: Method, data: Prepared, seed: int, step: int, size: int) -> Pairs:
+    """The pairs of one seed at one step: target points from its deck, sources from a deck or fresh noise."""
+    target = data.target("train")
+    x1 = target[deal(len(target), seed, "target", step, size)]
+    if data.gaussian_source:
+        x0 = stream(seed, "source/train", step).standard_normal(x1.shape, dtype=np.float32)
+    else:
+        source = data.source("train", seed)
+        x0 = source[deal(len(source), seed, "source", step, size)]
+    return _pair(method, x0, x1, seed, "train", step)
+
+
+def validation_pairs(method: Method, data: Prepared, seed: int, size: int) -> Pairs:
+    """All validation points, coupled in batches of `size` once and for all.
+
+    The same pairs, times and noise serve every check of a run, so that checks differ by the network only.
+    """
+    x0, x1 = data.source("val", seed), data.target("val")
+    chunks = [
+        _pair(method, x0[start : start + size], x1[start : start + size], seed, "val", k)
+        for k, start in enumerate(range(0, len(x1), size))
+    ]
+    columns = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in _COLUMNS}
+    return Pairs(**columns, coupling_seconds=sum(chunk.coupling_seconds for chunk in chunks))
+
+
+def stack(pairs: Sequence[Pairs], device: torch.device) -> Batch:
+    """The batch of several seeds, on the device."""
+    columns = ([getattr(p, name) for p in pairs] for name in _COLUMNS)
+    return Batch(*(torch.from_numpy(np.stack(column)).to(device) for column in columns))

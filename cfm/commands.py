@@ -1,0 +1,221 @@
+"""What each verb of the command line does: load the configuration, call the stage."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from cfm import config as configuration
+from cfm.config import Config, digest
+from cfm.digest import code_digest
+from cfm.errors import UserError
+from cfm.metrics import METRICS
+from cfm.progress import Progress
+
+# The modules at the root of each stage; a method's own file is added where the stage runs it.
+STAGES = {
+    "data": ("cfm.stages.data",),
+    "train": ("cfm.stages.train",),
+    "sample": ("cfm.stages.sample",),
+    "evaluate": ("cfm.stages.evaluate",),
+    "collect": ("cfm.stages.collect",),
+    "table": ("cfm.tables.base",),
+    "figure": ("cfm.figures.base",),
+}
+
+
+def stage_digest(stage: str, *modules: str) -> str:
+    """Digest of the code that a stage runs, with the given families' or kinds' modules."""
+    return code_digest(*STAGES[stage], *modules)
+
+
+def data_code(config: Config, dataset: str) -> str:
+    return stage_digest("data", f"cfm.datasets.{config.datasets[dataset].entry.family}")
+
+
+def run_code(config: Config, stage: str, dataset: str, method: str) -> str:
+    """Digest of the code of `train`, `sample` or `evaluate` for one method."""
+    if stage == "evaluate":
+        return stage_digest(stage)
+    families = [f"cfm.methods.{config.methods[method].entry.family}"]
+    if stage == "sample":
+        families.append(f"cfm.datasets.{config.datasets[dataset].entry.family}")
+    return stage_digest(stage, *families)
+
+
+def check(budget: str) -> None:
+    configuration.load(budget)
+
+
+def schema(budget: str) -> None:
+    print(json.dumps(configuration.schema(), indent=1, sort_keys=True))
+
+
+def list_(budget: str) -> None:
+    config = configuration.load(budget)
+    for title, names in (
+        ("experiments", {name: e.title for name, e in config.experiments.items()}),
+        ("data sets", {name: d.entry.label for name, d in config.datasets.items()}),
+        ("methods", {name: m.entry.label for name, m in config.methods.items()}),
+        ("metrics", {name: f"{m.unit}, {m.better} is better" for name, m in METRICS.items()}),
+    ):
+        print(f"{title}:")
+        for name, text in names.items():
+            print(f"  {name:26s} {text}")
+
+
+def show(budget: str, experiment: str, dataset: str, method: str) -> None:
+    config = configuration.load(budget, (experiment,))
+    config.require(experiment, dataset, method)
+    spec = json.loads(config.spec("evaluate", experiment, dataset, method))
+    spec["seeds"] = config.experiments[experiment].seeds
+    spec["folder"] = str(config.layout.run(experiment, dataset, method, "*"))
+    print(json.dumps(spec, indent=2, sort_keys=True))
+
+
+def data(budget: str, experiment: str, dataset: str) -> None:
+    from cfm.stages.data import prepare
+
+    config = configuration.load(budget, (experiment,))
+    config.require(experiment, dataset)
+    sizes = config.experiments[experiment].sizes
+    assert sizes is not None
+    prepare(config.datasets[dataset].dataset, sizes, config.layout.data(experiment, dataset))
+
+
+def train(
+    budget: str, experiment: str, dataset: str, method: str, seeds: Sequence[int] | None, spec: str | None
+) -> None:
+    from cfm.stages.train import train as run
+
+    config, runs, text = _open("train", budget, experiment, dataset, method, seeds, spec)
+    settings = config.experiments[experiment].train
+    if not config.methods[method].method.trained or settings is None:
+        raise UserError(f"{method} is not trained: use `sample`")
+    code = run_code(config, "train", dataset, method)
+    with _progress(config, f"train {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
+        failures = run(
+            config.methods[method].method,
+            settings,
+            config.layout.data(experiment, dataset),
+            runs,
+            config.layout.resume(digest(text + code), tuple(runs)),
+            text,
+            config.main.device,
+            report,
+        )
+    for seed, reason in failures.items():
+        print(f"seed {seed} failed: {reason}", file=sys.stderr)
+
+
+def sample(
+    budget: str, experiment: str, dataset: str, method: str, seeds: Sequence[int] | None, spec: str | None
+) -> None:
+    from cfm.stages.sample import sample as run
+
+    config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
+    settings = config.experiments[experiment]
+    with _progress(config, f"sample {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
+        run(
+            config.methods[method].method,
+            config.datasets[dataset].dataset,
+            settings.train,
+            settings.solvers,
+            config.layout.data(experiment, dataset),
+            runs,
+            config.main.device,
+            report,
+        )
+
+
+def evaluate(
+    budget: str, experiment: str, dataset: str, method: str, seeds: Sequence[int] | None, spec: str | None
+) -> None:
+    from cfm.stages.evaluate import evaluate as run
+
+    config, runs, text = _open("evaluate", budget, experiment, dataset, method, seeds, spec)
+    settings, layout = config.experiments[experiment], config.layout
+    identities = {} if method == "identity" else {s: layout.run(experiment, dataset, "identity", s) for s in runs}
+    code = {stage: run_code(config, stage, dataset, method) for stage in ("train", "sample", "evaluate")}
+    with _progress(config, f"evaluate {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
+        run(
+            settings.solvers,
+            settings.metrics,
+            layout.data(experiment, dataset),
+            runs,
+            identities,
+            text,
+            code,
+            report,
+        )
+
+
+def collect(budget: str, experiment: str) -> None:
+    from cfm.stages.collect import collect as run
+
+    run(configuration.load(budget, (experiment,)), experiment)
+
+
+def table(budget: str, experiment: str, name: str) -> None:
+    from cfm.tables.base import make
+
+    make(configuration.load(budget, (experiment,)), experiment, name)
+
+
+def figure(budget: str, experiment: str, name: str, dataset: str) -> None:
+    from cfm.figures.base import draw
+
+    draw(configuration.load(budget, (experiment,)), experiment, name, dataset)
+
+
+def status(budget: str, experiments: str) -> int:
+    from cfm.status import print_status
+
+    return print_status(configuration.load(budget, tuple(experiments.split())))
+
+
+def reproduce(budget: str, experiments: str, cores: str, profile: str) -> int:
+    from cfm.reproduce import run
+
+    return run(configuration.load(budget, tuple(experiments.split())), experiments.split(), cores, profile)
+
+
+def _open(
+    stage: str,
+    budget: str,
+    experiment: str,
+    dataset: str,
+    method: str,
+    seeds: Sequence[int] | None,
+    spec: str | None,
+) -> tuple[Config, dict[int, Path], str]:
+    """The configuration, the runs' folders by seed, and the settings of the stage as text."""
+    config = configuration.load(budget, (experiment,))
+    config.require(experiment, dataset, method)
+    text = config.spec(stage, experiment, dataset, method)
+    if spec is not None and spec != digest(text):
+        raise UserError("the configuration has changed since the workflow started: run `make reproduce` again")
+    known = config.experiments[experiment].seeds
+    unknown = set(seeds or ()) - set(known)
+    if unknown:
+        raise UserError(f"--seeds: {sorted(unknown)} are not seeds of {experiment} ({known})")
+    folder = functools.partial(config.layout.run, experiment, dataset, method)
+    return config, {seed: folder(seed) for seed in seeds or known}, text
+
+
+def _span(runs: dict[int, Path]) -> str:
+    seeds = [*runs]
+    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
+
+
+@contextlib.contextmanager
+def _progress(config: Config, job: str) -> Iterator[Callable[[int, int, str], None]]:
+    progress = Progress(config.layout.root / ".progress", job)
+    try:
+        yield progress
+    finally:
+        progress.close()

@@ -1,0 +1,236 @@
+"""Loading and checking config/: one frozen `Config`, or one line that says what is wrong and where.
+
+Nothing here imports torch: the check takes a fraction of a second and comes before any job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cfm.datasets.base import Dataset
+from cfm.errors import UserError
+from cfm.layout import Layout
+from cfm.methods.base import Method
+from cfm.metrics import METRICS
+from cfm.registry import dataset_family, families, method_family
+from cfm.settings import Entry, Experiment, Main
+from cfm.strict import Where, as_json, build, check_keys, check_name, load_yaml
+
+FOLDER = Path("config")
+BUDGETS = ("smoke", "quick", "paper")
+_ENTRY_KEYS = tuple(Entry.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class NamedMethod:
+    """An entry of methods.yaml."""
+
+    name: str
+    entry: Entry
+    method: Method
+
+
+@dataclass(frozen=True)
+class NamedDataset:
+    """An entry of datasets.yaml."""
+
+    name: str
+    entry: Entry
+    dataset: Dataset
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that config/ says, for one budget."""
+
+    budget: str
+    main: Main
+    methods: Mapping[str, NamedMethod]
+    datasets: Mapping[str, NamedDataset]
+    experiments: Mapping[str, Experiment]
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.main.results, self.budget)
+
+    def methods_of(self, experiment: str) -> list[str]:
+        """Names of the methods that take part, in the order of methods.yaml."""
+        return [name for name, m in self.methods.items() if experiment in m.entry.experiments]
+
+    def impossible(self, dataset: str, method: str) -> str | None:
+        """Why the method cannot run on the data set; None if it can."""
+        return self.methods[method].method.unsupported(self.datasets[dataset].dataset)
+
+    def pairs(self, experiment: str) -> list[tuple[str, str]]:
+        """The (data set, method) pairs of an experiment that can run."""
+        return [
+            (dataset, method)
+            for dataset in self.experiments[experiment].datasets
+            for method in self.methods_of(experiment)
+            if self.impossible(dataset, method) is None
+        ]
+
+    def require(self, experiment: str, dataset: str, method: str | None = None) -> None:
+        """`UserError` unless the data set (and the method) belong to the experiment and go together."""
+        where = Where(f"{FOLDER}/experiments/{experiment}.yaml")
+        check_name(experiment, self.experiments, "experiment", Where("--experiment"))
+        check_name(dataset, self.experiments[experiment].datasets, "data set", where / "datasets")
+        if method is not None:
+            check_name(method, self.methods_of(experiment), "method", Where(f"{FOLDER}/methods.yaml"))
+            reason = self.impossible(dataset, method)
+            if reason:
+                possible = [m for d, m in self.pairs(experiment) if d == dataset]
+                raise UserError(
+                    f"{FOLDER}/methods.yaml: {method}: cannot run on '{dataset}': {reason}; "
+                    f"valid there: {', '.join(possible)}"
+                )
+
+    def spec(self, stage: str, experiment: str, dataset: str, method: str | None = None) -> str:
+        """The resolved settings a stage depends on (its own and those before it) as canonical JSON."""
+        settings = self.experiments[experiment]
+        data = self.datasets[dataset]
+        parts: dict[str, Any] = {"dataset": {"family": data.entry.family, **as_json(data.dataset)}}
+        parts["sizes"] = settings.sizes
+        if method is not None:
+            chosen = self.methods[method]
+            parts["method"] = {"family": chosen.entry.family, **as_json(chosen.method)}
+            parts["train"] = settings.train if chosen.method.trained else None
+        if stage in ("sample", "evaluate"):
+            parts["solvers"] = settings.solvers
+        if stage == "evaluate":
+            parts["metrics"] = settings.metrics
+        return canonical(parts)
+
+    def chunks(self, experiment: str) -> list[tuple[int, ...]]:
+        """The seeds in groups of fixed size that share a process."""
+        seeds, size = self.experiments[experiment].seeds, self.experiments[experiment].seeds_per_job
+        return [seeds[start : start + size] for start in range(0, len(seeds), size)]
+
+
+def canonical(value: Any) -> str:
+    """Sorted, compact JSON: equal settings give equal text."""
+    return json.dumps(as_json(value), sort_keys=True, separators=(",", ":"))
+
+
+def digest(text: str) -> str:
+    """A short name for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load(budget: str, only: tuple[str, ...] = ()) -> Config:
+    """The configuration of a budget, all of it checked; `only` restricts the enabled experiments."""
+    check_name(budget, BUDGETS, "budget", Where("BUDGET"))
+    main_file = FOLDER / "config.yaml"
+    main = build(Main, load_yaml(main_file), Where(str(main_file)))
+    available = sorted(path.stem for path in (FOLDER / "experiments").glob("*.yaml"))
+    for name in main.experiments:
+        check_name(name, available, "experiment", Where(str(main_file)) / "experiments")
+    for name in only:
+        check_name(name, available, "experiment", Where("EXPERIMENTS"))
+    methods = {n: NamedMethod(n, *_entry(n, v, "methods", available)) for n, v in _entries("methods")}
+    datasets = {n: NamedDataset(n, *_entry(n, v, "datasets", available)) for n, v in _entries("datasets")}
+    overlays = _overlays(budget, available)
+    experiments = {
+        name: _experiment(name, overlays.get(name, {}), methods, datasets) for name in only or main.experiments
+    }
+    return Config(budget, main, methods, datasets, experiments)
+
+
+def _entries(kind: str) -> list[tuple[str, Any]]:
+    return list(load_yaml(FOLDER / f"{kind}.yaml").items())
+
+
+def _entry(name: str, value: Any, kind: str, experiments: list[str]) -> tuple[Entry, Any]:
+    where = Where(f"{FOLDER}/{kind}.yaml") / name
+    if not name.isidentifier() or not name.islower():
+        raise UserError(f"{where}: a name is lower-case letters, digits and underscores")
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: a mapping is expected, got {value!r}")
+    entry = build(Entry, {key: item for key, item in value.items() if key in _ENTRY_KEYS}, where)
+    for experiment in entry.experiments:
+        check_name(experiment, experiments, "experiment", where / "experiments")
+    family = method_family(entry.family, where) if kind == "methods" else dataset_family(entry.family, where)
+    rest = {key: item for key, item in value.items() if key not in _ENTRY_KEYS}
+    for key in rest:
+        known = [*_ENTRY_KEYS, *family.__dataclass_fields__]
+        check_name(key, known, "key", where)
+    return entry, build(family, rest, where)
+
+
+def _overlays(budget: str, experiments: list[str]) -> dict[str, Any]:
+    where = Where(f"{FOLDER}/budgets/{budget}.yaml")
+    content = load_yaml(Path(where.file))
+    for key in content:
+        check_name(key, ["experiments"], "key", where)
+    overlays: dict[str, Any] = content.get("experiments", {})
+    for name, overlay in overlays.items():
+        check_name(name, experiments, "experiment", where / "experiments")
+        check_keys(Experiment, overlay, where / "experiments" / name, partial=True)
+    return overlays
+
+
+def _merge(base: Any, overlay: Any) -> Any:
+    if isinstance(base, dict) and isinstance(overlay, dict):
+        return {key: _merge(base.get(key), overlay[key]) if key in overlay else base[key] for key in base | overlay}
+    return overlay
+
+
+def _experiment(
+    name: str, overlay: Any, methods: Mapping[str, NamedMethod], datasets: Mapping[str, NamedDataset]
+) -> Experiment:
+    where = Where(f"{FOLDER}/experiments/{name}.yaml")
+    settings = build(Experiment, _merge(load_yaml(Path(where.file)), overlay), where)
+    for dataset in settings.datasets:
+        check_name(dataset, datasets, "data set", where / "datasets")
+    for metric in settings.metrics:
+        check_name(metric, METRICS, "metric", where / "metrics")
+    members = [m.name for m in methods.values() if name in m.entry.experiments]
+    _check_solvers(settings, where / "solvers")
+    _check_outputs(settings, where)
+    if settings.datasets and (settings.sizes is None or settings.train is None or not settings.seeds):
+        raise UserError(f"{where}: an experiment with data sets needs 'sizes', 'train' and 'seeds'")
+    if settings.datasets and "identity" not in members:
+        raise UserError(f"{FOLDER}/methods.yaml: identity.experiments: must name '{name}' (NPE divides by its W2²)")
+    return settings
+
+
+def _check_solvers(settings: Experiment, where: Where) -> None:
+    for name, solver in settings.solvers.items():
+        needed, other = ("tolerance", "steps") if solver.scheme == "dopri5" else ("steps", "tolerance")
+        if getattr(solver, needed) is None or getattr(solver, other) is not None:
+            raise UserError(f"{where / name}: scheme '{solver.scheme}' takes '{needed}' and no '{other}'")
+
+
+def _check_outputs(settings: Experiment, where: Where) -> None:
+    computed = [*settings.metrics, *(f"{m}_large" for m in settings.metrics if METRICS[m].per_test_set)]
+    for name, table in settings.tables.items():
+        place = where / "tables" / name
+        check_name(table.kind, families("tables"), "table", place / "kind")
+        if table.solver is not None:
+            check_name(table.solver, settings.solvers, "solver", place / "solver")
+        for metric in table.metrics:
+            check_name(metric, computed, "metric", place / "metrics")
+    for name, figure in settings.figures.items():
+        check_name(figure.kind, families("figures"), "figure", where / "figures" / name / "kind")
+        check_name(figure.solver, settings.solvers, "solver", where / "figures" / name / "solver")
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of an experiment file and of config.yaml, written to config/schema.json."""
+    from cfm.strict import schema as describe
+
+    kinds = {"config": Main, "experiment": Experiment}
+    for package in ("methods", "datasets"):
+        for family in families(package):
+            module = importlib.import_module(f"cfm.{package}.{family}")
+            kinds[f"{package}/{family}"] = getattr(module, "METHOD" if package == "methods" else "DATASET")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": {k: describe(v) for k, v in kinds.items()},
+    }

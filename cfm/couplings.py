@@ -1,0 +1,176 @@
+"""Couplings q(z) = q(x0, x1) of a source batch and a target batch (paper, sections 3.2 and 4).
+
+A coupling maps two batches to index pairs `(i, j)`: the training pairs are `(x0[i], x1[j])`. Returning
+indices keeps the shape of images and the labels of points. The random generator is always passed in.
+A plan that is not finite, sums to zero, or has not converged raises `RunFailed`: no coupling ever falls
+back to independent pairs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cfm.errors import RunFailed
+
+Array = npt.NDArray[np.floating]
+Indices = npt.NDArray[np.int64]
+
+# exp(-x) is a normal float64 number for x below this, so the Gibbs kernel has no entry that underflows.
+_KERNEL_RANGE = 690.0
+_TOLERANCE, _STOP = 1e-2, 3e-4
+_MAX_ITERATIONS = 20_000
+
+
+def _ot() -> ModuleType:
+    # POT imports torch (1.5 s) unless it is told not to; where torch is loaded already it costs nothing.
+    if "torch" not in sys.modules:
+        os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    import ot
+
+    return ot
+
+
+def _quiet(solve: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+    # POT warns where a solve did not converge; every caller judges the result itself and raises.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return solve(*arguments, **settings)
+
+
+def squared_distances(x0: Array, x1: Array) -> npt.NDArray[np.float64]:
+    """Cost C_ij = |x0_i - x1_j|^2 of flattened points, shape (n, m), float64."""
+    from scipy.spatial.distance import cdist
+
+    cost: npt.NDArray[np.float64] = cdist(x0.reshape(len(x0), -1), x1.reshape(len(x1), -1), "sqeuclidean")
+    return cost
+
+
+def exact_permutation(x0: Array, x1: Array) -> Indices:
+    """Optimal assignment: argmin over permutations p of sum_i |x0_i - x1_p(i)|^2, shape (n,).
+
+    With equal uniform weights the linear programme has an optimal vertex that is a permutation
+    (Birkhoff); the network simplex of POT (Bonneel et al. 2011) returns a vertex.
+    """
+    if len(x0) != len(x1):
+        raise RunFailed(f"exact coupling needs batches of equal size, got {len(x0)} and {len(x1)}")
+    cost = squared_distances(x0, x1)
+    if not np.isfinite(cost).all():
+        raise RunFailed("exact coupling: the cost matrix has non-finite entries")
+    weights = np.ones(len(x0))
+    plan, log = _quiet(_ot().emd, weights, weights, cost, numItermax=10_000_000, log=True)
+    permutation = plan.argmax(axis=1)
+    if log["warning"] is not None or np.bincount(permutation, minlength=len(x0)).max() > 1:
+        raise RunFailed(f"exact coupling: the solver returned no permutation ({log['warning']})")
+    return permutation
+
+
+def entropic_plan(x0: Array, x1: Array, epsilon: float) -> npt.NDArray[np.float64]:
+    """Plan of entropic optimal transport between uniform batches, shape (n, m).
+
+    argmin over plans P of sum_ij P_ij C_ij + epsilon sum_ij P_ij (log P_ij - 1), by Sinkhorn's
+    iterations in float64. Raises `RunFailed` if the marginals are missed by more than 1e-2 in l1,
+    which is far below the noise of drawing one batch of pairs.
+
+    Where exp(-C / epsilon) would underflow, the iterations run on the reduced cost C - u - v of the
+    exact problem's dual potentials. The plan is the same (potentials only rescale rows and columns),
+    but the reduced cost is zero along the optimal assignment, so no row of the kernel vanishes
+    however small epsilon is: the stabilisation of Schmitzer (2019), with the limit as starting point.
+    """
+    cost = squared_distances(x0, x1)
+    weights0, weights1 = np.full(len(x0), 1 / len(x0)), np.full(len(x1), 1 / len(x1))
+    if not np.isfinite(cost).all():
+        raise RunFailed("entropic coupling: the cost matrix has non-finite entries")
+    if cost.max() > _KERNEL_RANGE * epsilon:
+        _, log = _quiet(_ot().emd, weights0, weights1, cost, numItermax=10_000_000, log=True)
+        cost = cost - log["u"][:, None] - log["v"]
+    plan = _quiet(_ot().sinkhorn, weights0, weights1, cost, epsilon, numItermax=_MAX_ITERATIONS, stopThr=_STOP)
+    check_plan(plan, weights0, weights1, _TOLERANCE)
+    return plan
+
+
+def check_plan(plan: Array, weights0: Array, weights1: Array, tolerance: float) -> None:
+    """Raise `RunFailed` unless `plan` is finite, not zero, and meets both marginals within `tolerance` (l1)."""
+    if not np.isfinite(plan).all():
+        raise RunFailed("the transport plan has non-finite entries")
+    if not plan.sum() > 0:
+        raise RunFailed("the transport plan is zero")
+    error = np.abs(plan.sum(1) - weights0).sum() + np.abs(plan.sum(0) - weights1).sum()
+    if error > tolerance:
+        raise RunFailed(f"the transport plan misses its marginals by {error:.2g} (allowed {tolerance:.2g})")
+
+
+def draw_given_rows(plan: Array, rng: np.random.Generator) -> Indices:
+    """For every row i one column j ~ P(j | i), shape (n,): every source point is used exactly once."""
+    cumulative = np.cumsum(plan, axis=1)
+    threshold = rng.random(len(plan)) * cumulative[:, -1]
+    return (cumulative > threshold[:, None]).argmax(axis=1)
+
+
+def draw_with_replacement(plan: Array, rng: np.random.Generator) -> tuple[Indices, Indices]:
+    """N pairs (i, j) ~ P, independently, as the authors' code draws them: shapes (n,), (n,)."""
+    flat = rng.choice(plan.size, p=(plan / plan.sum()).ravel(), size=len(plan))
+    return np.divmod(flat, plan.shape[1])
+
+
+def _independent(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+    """q(x0) q(x1): both batches are independent draws already, so the pairs are taken as they come."""
+    return np.arange(len(x0)), np.arange(len(x1))
+
+
+def _exact(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+    """The minibatch optimal transport plan as a permutation: every point of both batches once."""
+    return np.arange(len(x0)), exact_permutation(x0, x1)
+
+
+def _exact_resampled(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+    """N pairs of the exact plan drawn with replacement: about 1/e of the points are left out."""
+    rows = rng.integers(len(x0), size=len(x0))
+    return rows, exact_permutation(x0, x1)[rows]
+
+
+def _entropic(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+    """The entropic plan with epsilon = 2 sigma^2 (Proposition 3.5), one partner drawn for each x0."""
+    return np.arange(len(x0)), draw_given_rows(entropic_plan(x0, x1, 2 * sigma**2), rng)
+
+
+def _entropic_float32(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+    """The authors' route: plain Sinkhorn on a float32 cost, pairs drawn with replacement, unchecked.
+
+    exp(-C / epsilon) is zero in float32 where C > 103 epsilon. Once a whole row vanishes POT stops at the
+    first iteration and returns the unscaled kernel, whose mass sits on the closest pairs: the pairs then
+    have x1 close to x0 and the learned velocity is nearly zero. Kept to show that this, and not the
+    entropic coupling, is the collapse of SB-CFM that was published (docs/conventions.md).
+    """
+    cost = squared_distances(x0, x1).astype(np.float32)
+    weights0, weights1 = np.full(len(x0), 1 / len(x0)), np.full(len(x1), 1 / len(x1))
+    with np.errstate(all="ignore"):
+        plan = _quiet(_ot().sinkhorn, weights0, weights1, cost, 2 * sigma**2)
+    check_plan(plan, weights0, weights1, tolerance=np.inf)
+    return draw_with_replacement(plan, rng)
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """A coupling: `pairs(x0, x1, rng, sigma) -> (i, j)`, with what Table 1 says about it."""
+
+    pairs: Callable[[Array, Array, np.random.Generator, float], tuple[Indices, Indices]]
+    formula: str
+    marginal_ot: str
+
+
+COUPLINGS = {
+    "independent": Coupling(_independent, "q(x0) q(x1)", "no"),
+    "exact": Coupling(_exact, "π(x0, x1)", "yes"),
+    "exact_resampled": Coupling(_exact_resampled, "π(x0, x1), pairs drawn with replacement", "yes"),
+    "entropic": Coupling(_entropic, "π_{2σ²}(x0, x1)", "entropic"),
+    "entropic_float32": Coupling(_entropic_float32, "π_{2σ²}(x0, x1), float32 kernel", "entropic"),
+}

@@ -1,0 +1,106 @@
+"""The two-dimensional problems of Table 2: points on rings, moons and a curve.
+
+Definitions follow the authors' configuration, including that the two "8gaussians" differ: next to a normal
+source eight modes on a ring of radius 5 with standard deviation 1 and equal counts; next to the moons
+eight randomly chosen modes on a ring of radius 12 with standard deviation 1.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cfm.datasets.base import DATA_SEED, SPLITS, Array, Dataset
+from cfm.rng import stream
+from cfm.settings import Sizes
+
+
+def _ring(mode: np.ndarray, radius: float, std: float, rng: np.random.Generator) -> Array:
+    angle = mode * (np.pi / 4)
+    centre = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return (centre + std * rng.standard_normal((len(mode), 2))).astype(np.float32)
+
+
+def eight_gaussians(n: int, rng: np.random.Generator) -> Array:
+    """Ring of radius 5, std 1, every mode equally often (torchdyn's generator, as the authors call it)."""
+    return _ring(rng.permutation(np.arange(n) % 8), 5.0, 1.0, rng)
+
+
+def eight_gaussians_wide(n: int, rng: np.random.Generator) -> Array:
+    """Ring of radius 12, std 1.5, modes drawn at random (the DSB authors' generator, centres 4 x 3)."""
+    return _ring(rng.integers(8, size=n), 12.0, 1.5, rng)
+
+
+def _sklearn_seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def moons(n: int, rng: np.random.Generator) -> Array:
+    """scikit-learn's two moons with noise 0.05, mapped by x -> 2 x - 1."""
+    from sklearn.datasets import make_moons
+
+    points, _ = make_moons(n, noise=0.05, random_state=_sklearn_seed(rng))
+    return (2 * points - 1).astype(np.float32)
+
+
+def moons_wide(n: int, rng: np.random.Generator) -> Array:
+    """scikit-learn's two moons with noise 0.1, scalar mean 0 and scalar std 7 over the whole sample."""
+    from sklearn.datasets import make_moons
+
+    points, _ = make_moons(n, noise=0.1, random_state=_sklearn_seed(rng))
+    return (7 * (points - points.mean()) / points.std()).astype(np.float32)
+
+
+def scurve(n: int, rng: np.random.Generator) -> Array:
+    """scikit-learn's S curve with noise 0.05, first and third coordinate, times 1.5."""
+    from sklearn.datasets import make_s_curve
+
+    points, _ = make_s_curve(n, noise=0.05, random_state=_sklearn_seed(rng))
+    return (1.5 * points[:, [0, 2]]).astype(np.float32)
+
+
+_DRAW: dict[str, Callable[[int, np.random.Generator], Array]] = {
+    "8gaussians": eight_gaussians,
+    "8gaussians_wide": eight_gaussians_wide,
+    "moons": moons,
+    "moons_wide": moons_wide,
+    "scurve": scurve,
+}
+
+
+@dataclass(frozen=True)
+class Toy2d(Dataset):
+    """A source and a target distribution in the plane, by name."""
+
+    source: Literal["gaussian", "moons_wide"]
+    target: Literal["8gaussians", "8gaussians_wide", "moons", "scurve"]
+
+    @property
+    def dim(self) -> int:
+        return 2
+
+    @property
+    def gaussian_source(self) -> bool:
+        return self.source == "gaussian"
+
+    def prepare(self, sizes: Sizes) -> dict[str, Array]:
+        counts = [getattr(sizes, split) for split in SPLITS]
+        arrays: dict[str, Array] = {}
+        for k, name in enumerate((self.source, self.target)):
+            if name == "gaussian":
+                continue
+            # One sample, shuffled and cut: the moons are scaled as a whole, like the authors' data.
+            rng = stream(DATA_SEED, f"toy2d/{name}/{k}")
+            points = rng.permutation(_DRAW[name](sum(counts), rng))
+            parts = np.split(points, np.cumsum(counts)[:-1])
+            arrays |= {f"{split}_{k}": part for split, part in zip(SPLITS, parts, strict=True)}
+        return arrays
+
+    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+        return _DRAW[self.target](n, rng)
+
+
+DATASET = Toy2d

@@ -1,0 +1,50 @@
+"""Drawing a figure: one style for all, png for screens, pdf for papers."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from cfm.config import Config
+from cfm.resume import atomic
+
+# Okabe & Ito's colours, which stay apart for colour-blind readers.
+COLOURS = {
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "blue": "#0072B2",
+    "red": "#D55E00",
+    "grey": "#999999",
+}
+
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "savefig.bbox": "tight",
+    "pdf.fonttype": 42,
+}
+
+
+def draw(config: Config, experiment: str, name: str, dataset: str) -> None:
+    """Write a figure of an experiment for one data set in its formats."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    settings = config.experiments[experiment].figures[name]
+    kind = importlib.import_module(f"cfm.figures.{settings.kind}")
+    with pyplot.rc_context(STYLE):
+        figure = kind.draw(config, experiment, settings, dataset)
+        for suffix in ("png", "pdf"):
+            # No date in the file: the same numbers give the same bytes.
+            metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
+            with atomic(config.layout.figure(experiment, name, dataset, suffix)) as path:
+                figure.savefig(path, format=suffix, metadata=metadata)
+        pyplot.close(figure)

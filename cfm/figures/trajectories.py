@@ -1,0 +1,78 @@
+"""Trajectories from source to target, one panel per method (after the paper's Fig. 1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cfm.config import Config
+from cfm.figures.base import COLOURS
+from cfm.resume import read_arrays
+from cfm.settings import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+_POINTS = 400
+
+
+def draw(config: Config, experiment: str, settings: Figure, dataset: str) -> Canvas:
+    """Lines of the first test points from t = 0 to 1 for every trained method, first seed."""
+    from matplotlib import pyplot
+
+    seed = config.experiments[experiment].seeds[0]
+    methods = [m for d, m in config.pairs(experiment) if d == dataset and config.methods[m].method.trained]
+    target = read_arrays(config.layout.data(experiment, dataset))["test_1"]
+    figure, axes = pyplot.subplots(
+        1,
+        len(methods),
+        figsize=(2.4 * len(methods), 2.9),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis, method in zip(axes[0], methods, strict=True):
+        run = config.layout.run(experiment, dataset, method, seed)
+        _panel(axis, read_arrays(config.layout.samples(run, settings.solver)), target)
+        axis.set_title(config.methods[method].entry.label)
+    _legend(figure, axes[0, 0])
+    figure.suptitle(config.datasets[dataset].entry.label, fontsize=12)
+    return figure
+
+
+def _panel(axis: Axes, stored: dict[str, np.ndarray], target: np.ndarray) -> None:
+    axis.set_aspect("equal")
+    axis.set_axis_off()
+    axis.scatter(
+        target[:, 0],
+        target[:, 1],
+        s=2,
+        color=COLOURS["grey"],
+        alpha=0.25,
+        linewidths=0,
+        label="test data",
+        rasterized=True,
+    )
+    if "failure" in stored:
+        axis.text(0.5, 0.5, f"failed: {stored['failure']}", ha="center", transform=axis.transAxes, wrap=True)
+        return
+    path = stored["trajectory"][:, :_POINTS]
+    axis.plot(path[..., 0], path[..., 1], color=COLOURS["green"], linewidth=0.35, alpha=0.45, zorder=1)
+    axis.scatter(path[0, :, 0], path[0, :, 1], s=3, color="black", linewidths=0, zorder=2, label="source, t = 0")
+    axis.scatter(
+        path[-1, :, 0],
+        path[-1, :, 1],
+        s=4,
+        color=COLOURS["blue"],
+        linewidths=0,
+        zorder=3,
+        label="samples, t = 1",
+    )
+
+
+def _legend(figure: Canvas, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, markerscale=3)

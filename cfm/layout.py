@@ -1,0 +1,53 @@
+"""Where every file lives: the one place that spells the paths below results/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one budget."""
+
+    results: str
+    budget: str
+
+    @property
+    def root(self) -> Path:
+        return Path(self.results) / self.budget
+
+    def experiment(self, experiment: str) -> Path:
+        return self.root / experiment
+
+    def data(self, experiment: str, dataset: str) -> Path:
+        """The prepared samples of a data set, at the sizes of the experiment."""
+        return self.root / experiment / dataset / "data.npz"
+
+    def run(self, experiment: str, dataset: str, method: str, seed: int | str) -> Path:
+        """The folder of one run."""
+        return self.root / experiment / dataset / method / f"seed={seed}"
+
+    def samples(self, run: Path, solver: str) -> Path:
+        return run / "samples" / f"{solver}.npz"
+
+    def runs(self, experiment: str) -> Path:
+        return self.root / experiment / "runs.csv"
+
+    def table(self, experiment: str, table: str, suffix: str) -> Path:
+        return self.root / experiment / "tables" / f"{table}.{suffix}"
+
+    def figure(self, experiment: str, figure: str, dataset: str, suffix: str) -> Path:
+        return self.root / experiment / "figures" / f"{figure}_{dataset}.{suffix}"
+
+    def log(self, name: str) -> Path:
+        return self.root / "logs" / f"{name}.log"
+
+    def resume(self, spec_hash: str, seeds: tuple[int, ...]) -> Path:
+        """The state of unfinished training, unknown to Snakemake, which deletes what failed jobs wrote."""
+        return self.root / ".resume" / f"{spec_hash}-{'-'.join(map(str, seeds))}.safetensors"
+
+
+RUN_FILES = ("spec.json", "metrics.json", "provenance.json")
+TABLE_SUFFIXES = ("csv", "md", "tex")
+FIGURE_SUFFIXES = ("png", "pdf")

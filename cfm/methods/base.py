@@ -1,0 +1,71 @@
+"""The interface of a method: how it pairs points, what it minimises, how it transports points.
+
+A method family is one file in this folder that ends with `METHOD = ItsClass`; the dataclass fields of the
+class are its hyper-parameters in config/methods.yaml. Do not import torch at the top of the file: the
+configuration is checked before any job starts, and torch alone takes a second to load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cfm.datasets.base import Dataset
+from cfm.settings import Solver
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cfm.nets.mlp import StackedMLP
+    from cfm.solve import Trajectory
+
+Points = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Paired training points of S seeds: `x0, x1, eps` of shape (S, B, dim), `t` of shape (S, B, 1)."""
+
+    x0: Tensor
+    x1: Tensor
+    t: Tensor
+    eps: Tensor
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a sampler starts from: the points `x0` (n, dim), the data set, and the run's own random stream."""
+
+    x0: Points
+    dataset: Dataset
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method with its hyper-parameters."""
+
+    trained: ClassVar[bool] = True  # False: `sample` needs no network (controls)
+
+    def unsupported(self, dataset: Dataset) -> str | None:
+        """Why the method cannot run on `dataset`, in a few words; None if it can."""
+        return None
+
+    def couple(self, x0: Points, x1: Points, rng: np.random.Generator) -> tuple[Indices, Indices]:
+        """Index pairs (i, j) of one seed's batch; the training pairs are (x0[i], x1[j])."""
+        raise NotImplementedError
+
+    def loss(self, field: StackedMLP, batch: Batch) -> Tensor:
+        """The objective of every seed on its batch, shape (S,)."""
+        raise NotImplementedError
+
+    def sample(self, field: StackedMLP | None, start: Start, solver: Solver) -> Trajectory:
+        """The points of `start` carried from t = 0 to t = 1 by the ODE dx/dt = field(t, x)."""
+        from cfm.solve import integrate
+
+        assert field is not None
+        return integrate(field, start.x0, solver)

@@ -1,0 +1,55 @@
+"""Conditional flow matching: coupling x path x sigma, one regression objective (paper, Algorithm 1 to 3).
+
+    L(theta) = E_{t, (x0, x1) ~ q, x ~ p_t(. | x0, x1)} | v_theta(t, x) - u_t(x | x0, x1) |^2
+
+averaged over batch and coordinates, as PyTorch's mean squared error does. Which coupling, which path and
+which sigma make I-CFM, OT-CFM, SB-CFM, FM, ... is written in config/methods.yaml.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cfm.couplings import COUPLINGS
+from cfm.datasets.base import Dataset
+from cfm.methods.base import Batch, Indices, Method, Points
+from cfm.paths import PATHS, Path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cfm.nets.mlp import StackedMLP
+
+
+@dataclass(frozen=True)
+class FlowMatching(Method):
+    """A CFM variant: names of the coupling and the path, and the bandwidth sigma they share."""
+
+    coupling: Literal["independent", "exact", "exact_resampled", "entropic", "entropic_float32"]
+    path: Literal["linear", "brownian_bridge", "lipman", "trigonometric", "variance_exploding", "variance_preserving"]
+    sigma: float
+
+    @property
+    def conditional_path(self) -> Path:
+        """The path with its bandwidth."""
+        return PATHS[self.path](self.sigma)
+
+    def unsupported(self, dataset: Dataset) -> str | None:
+        if self.path == "variance_exploding":
+            return "starts from noise that is 50 times wider than the source"
+        if not PATHS[self.path].general_source and not dataset.gaussian_source:
+            return "needs a standard normal source"
+        return None
+
+    def couple(self, x0: Points, x1: Points, rng: np.random.Generator) -> tuple[Indices, Indices]:
+        return COUPLINGS[self.coupling].pairs(x0, x1, rng, self.sigma)
+
+    def loss(self, field: StackedMLP, batch: Batch) -> Tensor:
+        xt, ut = self.conditional_path.sample(batch.x0, batch.x1, batch.t, batch.eps)
+        return (field(batch.t, xt) - ut).square().mean(dim=(1, 2))
+
+
+METHOD = FlowMatching

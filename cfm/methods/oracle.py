@@ -1,0 +1,28 @@
+"""Control: fresh samples of the target. Its W2 is the noise floor, which no sampler can be below for long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cfm.methods.base import Method, Start
+from cfm.settings import Solver
+
+if TYPE_CHECKING:
+    from cfm.nets.mlp import StackedMLP
+    from cfm.solve import Trajectory
+
+
+@dataclass(frozen=True)
+class Oracle(Method):
+    """x1 ~ q_1, independent of x0: the W2 of two finite samples of one distribution."""
+
+    trained = False
+
+    def sample(self, field: StackedMLP | None, start: Start, solver: Solver) -> Trajectory:
+        from cfm.solve import straight_line
+
+        return straight_line(start.x0, start.dataset.draw_target(len(start.x0), start.rng))
+
+
+METHOD = Oracle

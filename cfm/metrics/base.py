@@ -1,0 +1,58 @@
+"""What a metric is, and what it may look at."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cfm.metrics.transport import wasserstein2_squared
+
+Points = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One run's samples on one test set.
+
+    `x0`, `x1`, `target`: source, transported and test points, shape (n, dim); `energy`: path energy of each
+    point, shape (n,); `reference`: W2^2 between source and target as the identity control measured it, None
+    for the identity itself; `train_seconds`: None where nothing was trained.
+    """
+
+    x0: Points
+    x1: Points
+    target: Points
+    energy: Points
+    nfe: int
+    sample_seconds: float
+    train_seconds: float | None
+    reference: float | None
+
+    @functools.cached_property
+    def w2_squared(self) -> float:
+        """Exact squared 2-Wasserstein distance between transported and test points."""
+        return wasserstein2_squared(self.x1, self.target)
+
+    @property
+    def source_target_w2_squared(self) -> float:
+        """Squared 2-Wasserstein distance between source and test points."""
+        return self.w2_squared if self.reference is None else self.reference
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good or how expensive a run is.
+
+    `compute` returns None where the metric does not apply (training time of a control).
+    `per_test_set`: computed for each test set (and named `{name}_large` on the large one), or once.
+    """
+
+    compute: Callable[[Evaluation], float | None]
+    unit: str
+    better: Literal["lower", "higher"]
+    per_test_set: bool = True

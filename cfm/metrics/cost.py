@@ -1,0 +1,27 @@
+"""What a run costs: field evaluations and seconds."""
+
+from __future__ import annotations
+
+from cfm.metrics.base import Evaluation, Metric
+
+
+def nfe(evaluation: Evaluation) -> float:
+    """Number of evaluations of the velocity field that the solver made."""
+    return float(evaluation.nfe)
+
+
+def sample_seconds(evaluation: Evaluation) -> float:
+    """Seconds that the solver took for all points of the run."""
+    return evaluation.sample_seconds
+
+
+def train_seconds(evaluation: Evaluation) -> float | None:
+    """Seconds of training, this seed's share of its process: couplings, network steps and validation."""
+    return evaluation.train_seconds
+
+
+METRICS = {
+    "nfe": Metric(nfe, unit="evaluations", better="lower", per_test_set=False),
+    "sample_seconds": Metric(sample_seconds, unit="s", better="lower", per_test_set=False),
+    "train_seconds": Metric(train_seconds, unit="s", better="lower", per_test_set=False),
+}

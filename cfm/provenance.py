@@ -1,0 +1,79 @@
+"""Where a number comes from: code, settings, packages, machine, time and memory."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("torch", "torchdyn", "pot", "numpy", "scipy", "scikit-learn", "pandas", "snakemake")
+
+
+class Stopwatch:
+    """Notes when a stage began, for its provenance."""
+
+    def __init__(self) -> None:
+        self.began = datetime.now(UTC)
+
+    def record(self, **facts: Any) -> dict[str, Any]:
+        """The provenance of a stage that ends now; `facts` (device, digests, ...) are added to it."""
+        return {
+            "started": self.began.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "git": git_state(),
+            "packages": package_versions(),
+            "python": platform.python_version(),
+            "machine": {
+                "system": f"{platform.system()} {platform.machine()}",
+                "processor": _processor(),
+                "cores": os.cpu_count(),
+            },
+            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MB),
+            **facts,
+        }
+
+
+_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
+
+
+@functools.cache
+def git_state() -> dict[str, Any]:
+    """Commit and whether the working tree differs from it; null without git."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changed)}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+
+
+@functools.cache
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide a number."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -1,0 +1,138 @@
+"""`make reproduce`: say what will be done, let Snakemake do it, show progress, end with the tables."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cfm.config import Config
+from cfm.errors import UserError
+from cfm.progress import notes
+from cfm.status import run_states
+from cfm.strict import Where, check_name
+
+PROFILES = Path("workflow/profiles")
+_EVERY_SECONDS = 15
+_STEPS = re.compile(r"^(\d+) of (\d+) steps")
+
+
+def run(config: Config, experiments: Sequence[str], cores: str, profile: str) -> int:
+    """Run the budget; Snakemake's exit code, or 1 if it went well but a run failed."""
+    check_name(profile, [path.name for path in PROFILES.iterdir()], "profile", Where("PROFILE"))
+    if not re.fullmatch(r"all|[1-9]\d*", cores):
+        raise UserError(f"CORES: a number or 'all' is expected, got '{cores}'")
+    root = config.layout.root
+    with _only_one(root / ".lock"):
+        _announce(config)
+        command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(PROFILES / profile)]
+        command += ["--cores", cores, "--nolock", "--config", f"budget={config.budget}"]
+        if experiments:
+            command.append(f"experiments={' '.join(experiments)}")
+        log = root / "logs" / "snakemake.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        code = _watch(config, command, log)
+    if code != 0:
+        print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
+        return code
+    return _conclude(config)
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold the budget's lock; the system frees it when the process ends, however it ends.
+
+    Snakemake inherits it, so that a workflow whose parent was killed still keeps others out.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{path}: another `make reproduce` of this budget is running; wait for it") from None
+        os.set_inheritable(lock.fileno(), True)
+        yield
+
+
+def _announce(config: Config) -> None:
+    print(f"budget '{config.budget}', results in {config.layout.root}")
+    states = Counter((state.experiment, state.state) for state in run_states(config))
+    for name, settings in config.experiments.items():
+        total = sum(count for (experiment, _), count in states.items() if experiment == name)
+        seeds = f"seeds {settings.seeds[0]}..{settings.seeds[-1]}, " if settings.seeds else ""
+        runs = f"{total} runs ({states[name, 'done']} done), " if total else ""
+        print(f"  {name}: {settings.title}: {seeds}{runs}{len(settings.tables)} tables")
+    sys.stdout.flush()
+
+
+def _watch(config: Config, command: list[str], log: Path) -> int:
+    """Run Snakemake with its output in `log`; print progress now and then, and errors as they come."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, close_fds=False
+    )
+    overview = _Overview(config)
+    threading.Thread(target=overview.repeat, daemon=True).start()
+    try:
+        assert process.stdout is not None
+        with open(log, "w", encoding="utf-8") as file:
+            for line in process.stdout:
+                file.write(line)
+                file.flush()
+                overview.see(line)
+        return process.wait()
+    except KeyboardInterrupt:
+        print("\nstopping: what is half-trained is kept", flush=True)
+        process.wait()
+        return 130
+
+
+class _Overview:
+    """The progress lines: steps done and time left, and what each job is at."""
+
+    def __init__(self, config: Config) -> None:
+        self.folder = config.layout.root / ".progress"
+        self.done, self.total, self.began = 0, 0, time.time()
+        self._failing = False
+
+    def see(self, line: str) -> None:
+        """Take note of a line of Snakemake's output."""
+        steps = _STEPS.match(line)
+        if steps:
+            self.done, self.total = int(steps[1]), int(steps[2])
+        # A failing job's report starts with this line and ends with an empty one.
+        self._failing = line.startswith(("Error", "WorkflowError")) or (self._failing and bool(line.strip()))
+        if self._failing or line.startswith("error:"):
+            print(line.rstrip(), flush=True)
+
+    def repeat(self) -> None:
+        """Print a line every few seconds, for ever (a daemon thread)."""
+        while True:
+            time.sleep(_EVERY_SECONDS)
+            minutes, seconds = divmod(int(time.time() - self.began), 60)
+            jobs = f"{self.done}/{self.total} jobs" if self.total else "starting"
+            now = " | ".join(f"{note.job} {note.step}/{note.steps}" for note in notes(self.folder))
+            print(f"[{minutes:3d}:{seconds:02d}] {jobs}  {now}", flush=True)
+
+
+def _conclude(config: Config) -> int:
+    failed = [state for state in run_states(config) if state.state == "failed"]
+    for state in failed:
+        print(f"failed: {state.experiment}/{state.dataset}/{state.method}/seed={state.seed}: {state.reason}")
+    print("tables:")
+    for experiment, settings in config.experiments.items():
+        for name in settings.tables:
+            print(f"  {config.layout.table(experiment, name, 'md')}")
+    for experiment, settings in config.experiments.items():
+        if settings.figures:
+            print(f"figures: {config.layout.experiment(experiment) / 'figures'}")
+    return 0

@@ -1,0 +1,105 @@
+"""The settings of one experiment as frozen dataclasses: what the files in config/ may say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Number of points per split: train, validation, test, and the large test set of the follow-up paper."""
+
+    train: int
+    val: int
+    test: int
+    test_large: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """Network (multilayer perceptron, SELU) and optimiser (AdamW) of one experiment."""
+
+    width: int
+    depth: int
+    batch_size: int
+    steps: int
+    learning_rate: float
+    weight_decay: float
+    validate_every: int
+    checkpoint: Literal["best", "last"] = "best"
+
+
+@dataclass(frozen=True)
+class Solver:
+    """An ODE solver from t = 0 to 1: `steps` for fixed schemes, `tolerance` (atol = rtol) for dopri5.
+
+    `points`: carry only the test set along, or all evaluation points (test and large test set).
+    """
+
+    scheme: Literal["euler", "midpoint", "rk4", "dopri5"]
+    steps: int | None = None
+    tolerance: float | None = None
+    points: Literal["test", "all"] = "test"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its kind (a module of cfm/tables), the solver, our metrics by the paper's name, its place."""
+
+    kind: str
+    caption: str
+    solver: str | None = None
+    metrics: dict[str, str] = field(default_factory=dict)
+    paper: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, one per data set: its kind (a module of cfm/figures), the solver and the caption."""
+
+    kind: str
+    caption: str
+    solver: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table or figure group of the paper: data sets x methods x seeds, and what is measured.
+
+    Its methods are the entries of methods.yaml that name it under `experiments`.
+    """
+
+    title: str
+    datasets: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    seeds_per_job: int = 5
+    sizes: Sizes | None = None
+    train: Training | None = None
+    solvers: dict[str, Solver] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    tables: dict[str, Table] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Main:
+    """config/config.yaml: where results go, which experiments run, on which device."""
+
+    results: str
+    experiments: tuple[str, ...]
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What every entry of methods.yaml and datasets.yaml has, besides the settings of its family.
+
+    `label` is shown; `paper` is the name in config/paper.yaml; `experiments` (methods only) says where
+    the method takes part.
+    """
+
+    label: str
+    family: str
+    paper: str | None = None
+    experiments: tuple[str, ...] = ()

@@ -1,0 +1,55 @@
+"""Stage `collect`: the metrics of all runs of an experiment as one long table, `runs.csv`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cfm.config import Config
+from cfm.metrics import METRICS
+from cfm.resume import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ["dataset", "method", "seed", "solver", "nfe", "metric", "value", "unit", "status", "reason"]
+
+
+def collect(config: Config, experiment: str) -> None:
+    """Write `runs.csv`: a row per run, solver and metric; a run that failed is one row with its reason."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for dataset, method in config.pairs(experiment):
+        for seed in config.experiments[experiment].seeds:
+            folder = config.layout.run(experiment, dataset, method, seed)
+            run = {"dataset": dataset, "method": method, "seed": seed}
+            rows += [run | row for row in _rows(folder / "metrics.json")]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["nfe"] = table["nfe"].astype("Int64")
+    write_text(config.layout.runs(experiment), table.to_csv(index=False))
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """`runs.csv` as a table."""
+    import pandas as pd
+
+    return pd.read_csv(path, dtype={"nfe": "Int64", "reason": "string"}, keep_default_na=True)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for solver, result in json.loads(path.read_text(encoding="utf-8")).items():
+        common = {
+            "solver": solver,
+            "nfe": result["nfe"],
+            "status": result["status"],
+            "reason": result["reason"],
+        }
+        if result["status"] != "ok":
+            rows.append(common)
+        for metric, value in result["metrics"].items():
+            unit = METRICS[metric.removesuffix("_large")].unit
+            rows.append({**common, "metric": metric, "value": value, "unit": unit})
+    return rows

@@ -1,0 +1,128 @@
+"""Stage `evaluate`: measure the samples of one run, into `metrics.json`, `spec.json` and `provenance.json`.
+
+It knows nothing of how the samples were made: `x0`, `trajectory` (or `x1`), `t`, `nfe` and `seconds` in
+`samples/{solver}.npz` are the whole contract, so an external method is measured like any other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cfm.datasets.base import Prepared
+from cfm.errors import RunFailed, UserError
+from cfm.metrics import METRICS
+from cfm.metrics.base import Evaluation
+from cfm.metrics.path_energy import polyline_energy
+from cfm.provenance import Stopwatch, file_digest
+from cfm.resume import read_arrays, write_json
+from cfm.settings import Solver
+from cfm.stages.data import load
+
+_TEST_SETS = {"test": "", "test_large": "_large"}
+
+
+def evaluate(
+    solvers: Mapping[str, Solver],
+    metrics: Sequence[str],
+    data_path: Path,
+    runs: Mapping[int, Path],
+    identities: Mapping[int, Path],
+    spec: str,
+    code: Mapping[str, str],
+    report: Callable[[int, int, str], None],
+) -> None:
+    """Measure the seeds of `runs` (seed -> folder). `identities` are the identity control's folders, whose
+    W2^2 is the distance between source and target; empty when it is the identity that is measured."""
+    data = load(data_path)
+    for done, (seed, folder) in enumerate(runs.items(), start=1):
+        watch = Stopwatch()
+        references = _references(identities[seed]) if identities else {}
+        results: dict[str, Any] = {}
+        stages: dict[str, Any] = {}
+        for name in solvers:
+            path = folder / "samples" / f"{name}.npz"
+            stored = read_arrays(path)
+            stages |= json.loads(str(stored.get("provenance", "{}")))
+            stages[f"samples_{name}_sha256"] = file_digest(path)
+            results[name] = _measure(path, stored, metrics, data, references)
+        evaluation = watch.record(code_digest=code, data_sha256=file_digest(data_path))
+        write_json(folder / "spec.json", json.loads(spec))
+        write_json(folder / "provenance.json", {**stages, "evaluate": evaluation})
+        write_json(folder / "metrics.json", results)
+        report(done, len(runs), f"seed {seed}, {len(results)} solvers")
+
+
+def _references(folder: Path) -> dict[str, float]:
+    """W2^2 between source and target of each test set, as the identity control measured them."""
+    stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    found: dict[str, float] = {}
+    for result in stored.values():
+        for split, suffix in _TEST_SETS.items():
+            if f"w2_squared{suffix}" in result["metrics"]:
+                found[split] = result["metrics"][f"w2_squared{suffix}"]
+    return found
+
+
+def _measure(
+    path: Path,
+    stored: Mapping[str, np.ndarray],
+    metrics: Sequence[str],
+    data: Prepared,
+    references: Mapping[str, float],
+) -> dict[str, Any]:
+    """`{status, reason, nfe, metrics: {name: value}}` of one solver."""
+    if "failure" in stored:
+        return {"status": "failed", "reason": str(stored["failure"]), "nfe": None, "metrics": {}}
+    values: dict[str, float] = {}
+    try:
+        for split, evaluation in _evaluations(path, stored, data, references).items():
+            suffix = _TEST_SETS[split]
+            for name in metrics:
+                if METRICS[name].per_test_set or not suffix:
+                    value = METRICS[name].compute(evaluation)
+                    if value is not None:
+                        values[name + suffix] = _finite(value, name + suffix)
+    except RunFailed as error:
+        return {"status": "failed", "reason": str(error), "nfe": None, "metrics": {}}
+    return {"status": "ok", "reason": "", "nfe": int(stored["nfe"]), "metrics": values}
+
+
+def _evaluations(
+    path: Path, stored: Mapping[str, np.ndarray], data: Prepared, references: Mapping[str, float]
+) -> dict[str, Evaluation]:
+    """The samples cut into test sets: the first rows are the test set's, the next the large one's, if there."""
+    x0 = stored["x0"]
+    x1 = stored["trajectory"][-1] if "trajectory" in stored else stored["x1"]
+    if x0.shape != x1.shape or len(x0) < len(data.target("test")):
+        raise UserError(f"{path}: x0 {x0.shape}, x1 {x1.shape}: equal shapes are needed, a row per test point")
+    if not np.isfinite(x1).all():
+        raise RunFailed("the samples are not finite")
+    energy = stored["energy"] if "energy" in stored else polyline_energy(stored["t"], stored["trajectory"])
+    cut, first = {}, 0
+    for split in _TEST_SETS:
+        target = data.target(split)
+        rows = slice(first, first + len(target))
+        first = rows.stop
+        if len(x0) >= rows.stop:
+            cut[split] = Evaluation(
+                x0[rows],
+                x1[rows],
+                target,
+                energy[rows],
+                int(stored["nfe"]),
+                float(stored["seconds"]),
+                float(stored["train_seconds"]) if "train_seconds" in stored else None,
+                references.get(split),
+            )
+    return cut
+
+
+def _finite(value: float, name: str) -> float:
+    if not np.isfinite(value):
+        raise RunFailed(f"metric {name} is {value}")
+    return value

@@ -1,0 +1,82 @@
+"""Stage `sample`: carry the evaluation points from source to target, into `samples/{solver}.npz`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from cfm.datasets.base import Dataset, Prepared
+from cfm.device import choose, reserved
+from cfm.errors import RunFailed
+from cfm.methods.base import Method, Start
+from cfm.metrics.path_energy import polyline_energy
+from cfm.provenance import Stopwatch
+from cfm.resume import write_arrays
+from cfm.rng import stream
+from cfm.settings import Solver, Training
+from cfm.solve import Trajectory
+from cfm.stages.data import load
+from cfm.stages.train import Model, load_model
+
+# Trajectories are thinned to at most this many times before they are stored.
+STORED_TIMES = 26
+
+
+def sample(
+    method: Method,
+    dataset: Dataset,
+    settings: Training | None,
+    solvers: Mapping[str, Solver],
+    data_path: Path,
+    runs: Mapping[int, Path],
+    device_name: str,
+    report: Callable[[int, int, str], None],
+) -> None:
+    """Write the samples of every solver for the seeds of `runs` (seed -> folder).
+
+    A run that failed (in training or here) writes its reason in the place of samples.
+    """
+    watch, device, data = Stopwatch(), choose(device_name), load(data_path)
+    for done, (seed, folder) in enumerate(runs.items(), start=1):
+        model = Model(None, None, 0.0, {})
+        if method.trained:
+            assert settings is not None
+            model = load_model(folder / "model.safetensors", settings, data.dim)
+        for name, solver in solvers.items():
+            with reserved(device):
+                arrays = _samples(method, dataset, model, data, solver, seed)
+            facts = {"train": model.provenance, "sample": watch.record(device=str(device))}
+            arrays["provenance"] = np.array(json.dumps(facts))
+            if method.trained:
+                arrays["train_seconds"] = np.array(model.train_seconds)
+            write_arrays(folder / "samples" / f"{name}.npz", arrays)
+        report(done, len(runs), f"seed {seed}, {len(solvers)} solvers")
+
+
+def _samples(
+    method: Method, dataset: Dataset, model: Model, data: Prepared, solver: Solver, seed: int
+) -> dict[str, np.ndarray]:
+    start = Start(data.evaluation_source(seed, solver.points), dataset, stream(seed, "sample"))
+    failure = model.failure
+    if failure is None:
+        try:
+            return as_arrays(method.sample(model.net, start, solver))
+        except RunFailed as error:
+            failure = str(error)
+    return {"x0": start.x0, "failure": np.array(failure)}
+
+
+def as_arrays(path: Trajectory) -> dict[str, np.ndarray]:
+    """The arrays of a samples file; `energy` is the path energy at full resolution, before thinning."""
+    kept = np.unique(np.linspace(0, len(path.t) - 1, min(len(path.t), STORED_TIMES)).round().astype(int))
+    return {
+        "x0": path.x[0],
+        "trajectory": path.x[kept],
+        "t": path.t[kept],
+        "energy": polyline_energy(path.t, path.x),
+        "nfe": np.int64(path.nfe),
+        "seconds": np.float64(path.seconds),
+    }

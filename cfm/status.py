@@ -1,0 +1,82 @@
+"""The state of a budget: which runs are done, running, failed or missing, and where their logs are."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from cfm.config import Config
+from cfm.progress import notes
+
+
+@dataclass(frozen=True)
+class RunState:
+    """One run: `done`, `failed` (with a reason), `running` or `missing`."""
+
+    experiment: str
+    dataset: str
+    method: str
+    seed: int
+    state: str
+    reason: str
+    log: Path
+
+
+def run_states(config: Config) -> list[RunState]:
+    """The state of every run of the budget, from the files that are there."""
+    running = {note.job.split(" ")[1] for note in notes(config.layout.root / ".progress")}
+    states = []
+    for experiment in config.experiments:
+        for dataset, method in config.pairs(experiment):
+            for chunk in config.chunks(experiment):
+                for seed in chunk:
+                    folder = config.layout.run(experiment, dataset, method, seed)
+                    state, reason = _state(folder)
+                    if state == "missing" and f"{experiment}/{dataset}/{method}" in running:
+                        state = "running"
+                    stage = "train" if config.methods[method].method.trained else "sample"
+                    log = config.layout.log(f"{experiment}/{dataset}/{method}-{stage}-{chunk[0]}")
+                    states.append(RunState(experiment, dataset, method, seed, state, reason, log))
+    return states
+
+
+def _state(folder: Path) -> tuple[str, str]:
+    try:
+        results = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "missing", ""
+    failed = [result["reason"] for result in results.values() if result["status"] == "failed"]
+    return ("failed", failed[0]) if failed else ("done", "")
+
+
+def print_status(config: Config) -> int:
+    """Print a line per experiment and one per running, failed or half-missing method; 1 if a run failed."""
+    states = run_states(config)
+    for experiment, settings in config.experiments.items():
+        mine = [state for state in states if state.experiment == experiment]
+        counts = Counter(state.state for state in mine)
+        tables = [config.layout.table(experiment, name, "md") for name in settings.tables]
+        made = sum(path.exists() for path in tables)
+        summary = ", ".join(f"{counts[name]} {name}" for name in ("done", "running", "failed", "missing"))
+        print(f"{config.budget}/{experiment}: runs: {summary}; tables: {made} of {len(tables)}")
+        for state in mine:
+            if state.state == "failed":
+                print(f"  failed  {state.dataset}/{state.method}/seed={state.seed}: {state.reason} ({state.log})")
+        _print_missing(mine)
+    for note in notes(config.layout.root / ".progress"):
+        print(f"  now     {note.job}: {note.step}/{note.steps}, {time.time() - note.began:.0f} s, {note.text}")
+    return 1 if any(state.state == "failed" for state in states) else 0
+
+
+def _print_missing(states: list[RunState]) -> None:
+    missing: dict[tuple[str, str], list[RunState]] = {}
+    for state in states:
+        if state.state == "missing":
+            missing.setdefault((state.dataset, state.method), []).append(state)
+    for (dataset, method), runs in missing.items():
+        log = runs[0].log
+        where = f"last log: {log}" if log.exists() else "not started"
+        print(f"  missing {dataset}/{method}, seeds {', '.join(str(run.seed) for run in runs)} ({where})")

@@ -1,0 +1,179 @@
+"""Strict dataclasses from YAML: every key known, every value of its type, every error one line.
+
+`build` turns a mapping into a frozen dataclass; `schema` describes the same dataclass as JSON schema, so
+that an editor knows what the loader accepts. Types: str, int, float, bool, Literal, X | None,
+tuple[X, ...], dict[str, X] and dataclasses of these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import re
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from cfm.errors import UserError
+
+T = TypeVar("T")
+
+_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_SCHEMA_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+class Where(typing.NamedTuple):
+    """A place in a configuration: the file and the keys on the way to the value."""
+
+    file: str
+    keys: tuple[str, ...] = ()
+
+    def __truediv__(self, key: object) -> Where:
+        return Where(self.file, (*self.keys, str(key)))
+
+    def __str__(self) -> str:
+        return f"{self.file}: {'.'.join(self.keys)}" if self.keys else self.file
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the nearest valid one, or the list of all."""
+    options = sorted(known)
+    close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(options) or 'none'}"
+
+
+def check_name(name: str, known: Iterable[str], what: str, where: Where) -> str:
+    """`name` if it is one of `known`; `UserError` with the nearest valid name otherwise."""
+    options = list(known)
+    if name not in options:
+        raise UserError(f"{where}: unknown {what} '{name}'; {nearest(name, options)}")
+    return name
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file (safe loader); `UserError` where it is missing, malformed or no mapping."""
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoDuplicates)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); run from the project's root") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: a mapping of keys to values is expected")
+    return value
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML's safe loader, with a key that is given twice as an error instead of a silent override."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = {str(key) for key in keys if keys.count(key) > 1}
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                problem=f"key given twice: {', '.join(sorted(twice))}", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def build(cls: type[T], value: Any, where: Where) -> T:
+    """An instance of the dataclass `cls` from a mapping; `UserError` on the first thing that is wrong."""
+    arguments = check_keys(cls, value, where)
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.init and field.name not in arguments and not _has_default(field):
+            raise UserError(f"{where}: key '{field.name}' is missing")
+    return cls(**arguments)
+
+
+def check_keys(cls: type, value: Any, where: Where, partial: bool = False) -> dict[str, Any]:
+    """The converted items of a mapping whose keys are all fields of `cls`; with `partial` at every depth
+    (an overlay, where any key may be left out)."""
+    if not isinstance(value, dict):
+        _wrong("a mapping", value, where)
+    hints = _hints(cls)
+    known = [field.name for field in dataclasses.fields(cls) if field.init]
+    for key in value:
+        if key not in known:
+            raise UserError(f"{where}: unknown key '{key}'; {nearest(str(key), known)}")
+    return {key: _convert(hints[key], item, where / key, partial) for key, item in value.items()}
+
+
+def as_json(value: Any) -> Any:
+    """Dataclasses and tuples inside `value` as dicts and lists, ready for sorted JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value
+
+
+def schema(kind: Any) -> dict[str, Any]:
+    """JSON schema of what `build` accepts for a type; unknown keys are forbidden."""
+    if dataclasses.is_dataclass(kind):
+        fields = [f for f in dataclasses.fields(kind) if f.init]
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "description": " ".join((kind.__doc__ or "").split()),
+            "properties": {f.name: schema(_hints(kind)[f.name]) for f in fields},
+            "required": [f.name for f in fields if not _has_default(f)],
+        }
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return {"enum": list(arguments)}
+    if origin in (types.UnionType, typing.Union):
+        return {"anyOf": [schema(a) for a in arguments]}
+    if origin is tuple:
+        return {"type": "array", "items": schema(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": schema(arguments[1])}
+    return {"type": "null"} if kind is type(None) else {"type": _SCHEMA_NAMES[kind]}
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _convert(kind: Any, value: Any, where: Where, partial: bool) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        cls = typing.cast(type, kind)
+        return check_keys(cls, value, where, partial) if partial else build(cls, value, where)
+    if origin is typing.Literal:
+        return check_name(str(value), arguments, where.keys[-1], where)
+    if origin in (types.UnionType, typing.Union):
+        return None if value is None else _convert(arguments[0], value, where, partial)
+    if origin is tuple:
+        if not isinstance(value, list):
+            _wrong("a list", value, where)
+        return tuple(_convert(arguments[0], item, where / index, partial) for index, item in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            _wrong("a mapping", value, where)
+        return {str(key): _convert(arguments[1], item, where / key, partial) for key, item in value.items()}
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        _wrong(_NAMES[kind], value, where)
+    return value
+
+
+def _wrong(expected: str, value: Any, where: Where) -> typing.NoReturn:
+    hint = ""
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
+        hint = f"; YAML reads {value} as text, write {float(value)!r}"
+    raise UserError(f"{where}: {expected} is expected, got {value!r}{hint}")

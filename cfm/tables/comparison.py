@@ -1,0 +1,163 @@
+"""Ours next to the paper's: mean ± standard deviation over seeds for methods x data sets x metrics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from cfm.config import Config
+from cfm.metrics import METRICS
+from cfm.paper import MARK_NOTES, MARKS, Published, load_published
+from cfm.settings import Table
+from cfm.stages.collect import read_runs
+from cfm.tables.base import Grid, Rendered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Over all data sets: only for metrics the paper averages (training time).
+_ALL = "all"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of the csv: our mean and standard deviation (n - 1) over n seeds, the paper's, and the verdict."""
+
+    method: str
+    dataset: str
+    metric: str
+    n: int
+    mean: float | None
+    std: float | None
+    paper_mean: float | None
+    paper_std: float | None
+    paper_confidence: str
+    verdict: str
+    note: str
+
+
+def render(config: Config, experiment: str, table: Table) -> Rendered:
+    """All cells as csv, one markdown grid per metric."""
+    import pandas as pd
+
+    runs = read_runs(config.layout.runs(experiment))
+    runs = runs[runs.solver == table.solver]
+    published = load_published()
+    cells: list[Cell] = []
+    grids: list[Grid] = []
+    for metric, paper_name in table.metrics.items():
+        datasets = [*config.experiments[experiment].datasets]
+        if any(key[0] == table.paper and key[2:] == (_ALL, paper_name) for key in published):
+            datasets.append(_ALL)
+        block = [
+            [_cell(config, experiment, table, runs, published, method, dataset, metric) for dataset in datasets]
+            for method in config.methods_of(experiment)
+        ]
+        cells += [cell for row in block for cell in row]
+        grids.append(_grid(config, metric, datasets, block))
+    csv: str = pd.DataFrame([asdict(cell) for cell in cells]).to_csv(index=False)
+    return Rendered(csv, grids, _footnotes(config, experiment, table, cells))
+
+
+def _cell(
+    config: Config,
+    experiment: str,
+    table: Table,
+    runs: pd.DataFrame,
+    published: dict[tuple[str, str, str | None, str], Published],
+    method: str,
+    dataset: str,
+    metric: str,
+) -> Cell:
+    entry = config.methods[method].entry
+    paper_dataset = _ALL if dataset == _ALL else config.datasets[dataset].entry.paper
+    paper = published.get((table.paper or "", entry.paper or "", paper_dataset, table.metrics[metric]))
+    theirs = (
+        paper.mean if paper else None,
+        paper.std if paper else None,
+        paper.confidence if paper else "",
+    )
+    impossible = None if dataset == _ALL else config.impossible(dataset, method)
+    if impossible:
+        return Cell(method, dataset, metric, 0, None, None, *theirs, "not applicable", impossible)
+    mine = runs[(runs.method == method) & ((runs.dataset == dataset) | (dataset == _ALL))]
+    failed = mine[mine.status == "failed"]
+    note = f"{len(failed)} failed: {failed.reason.iloc[0]}" if len(failed) else ""
+    values = mine[mine.metric == metric].groupby("seed").value.mean()
+    if values.empty:
+        return Cell(method, dataset, metric, 0, None, None, *theirs, "failed" if note else "not measured", note)
+    mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
+    return Cell(method, dataset, metric, len(values), mean, std, *theirs, verdict(mean, std, paper), note)
+
+
+def verdict(mean: float, std: float | None, paper: Published | None) -> str:
+    """Does our mean lie within three combined standard deviations sqrt(s^2 + s_paper^2) of the published one?
+
+    Where one of the two deviations is missing the other one stands alone.
+    """
+    if paper is None or paper.mean is None:
+        return "no published value"
+    spread = math.hypot(std or 0.0, paper.std or 0.0)
+    if spread == 0:
+        return "no published spread"
+    found = "agrees" if abs(mean - paper.mean) <= 3 * spread else "differs"
+    return (
+        found if paper.confidence == "confirmed" else f"{found} (published value {paper.confidence.replace('_', ' ')})"
+    )
+
+
+def _grid(config: Config, metric: str, datasets: list[str], block: list[list[Cell]]) -> Grid:
+    labels = ["mean over data sets" if d == _ALL else config.datasets[d].entry.label for d in datasets]
+    rows = []
+    for row in block:
+        label = config.methods[row[0].method].entry.label
+        rows.append([label, *(f"{_ours(cell)}<br>{_paper(cell)}".removesuffix("<br>") for cell in row)])
+    unit = METRICS[metric.removesuffix("_large")].unit
+    arrow = {"lower": "lower is better", "higher": "higher is better"}[METRICS[metric.removesuffix("_large")].better]
+    return Grid(f"{metric} ({unit}; {arrow})", ["method", *labels], rows)
+
+
+def _ours(cell: Cell) -> str:
+    if cell.mean is None:
+        return "—" if cell.verdict == "not applicable" else cell.verdict
+    text = number(cell.mean) + (f" ± {number(cell.std)}" if cell.std is not None else "")
+    failed = f", {cell.note.split(':')[0]}" if cell.note else ""
+    return f"{text} (n={cell.n}{failed})"
+
+
+def _paper(cell: Cell) -> str:
+    if cell.paper_confidence == "not_applicable":
+        return "paper: —"
+    if cell.paper_mean is None:
+        return ""
+    spread = f" ± {number(cell.paper_std)}" if cell.paper_std is not None else ""
+    sign = {"agrees": " ✓", "differs": " ✗"}.get(cell.verdict.split(" ")[0], "")
+    return f"paper: {number(cell.paper_mean)}{spread}{MARKS[cell.paper_confidence]}{sign}"
+
+
+def number(value: float) -> str:
+    """Three decimals below 100, whole numbers above."""
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell]) -> list[str]:
+    settings = config.experiments[experiment]
+    sizes, seeds = settings.sizes, settings.seeds
+    assert sizes is not None
+    large = any(metric.endswith("_large") for metric in table.metrics)
+    notes = [
+        f"Ours: mean ± standard deviation over n seeds ({min(seeds)}..{max(seeds)}), budget '{config.budget}', solver "
+        f"{table.solver}, {sizes.test_large if large else sizes.test} test points.",
+        "✓ / ✗: our mean is / is not within three combined standard deviations of the published one.",
+    ]
+    used = {MARKS.get(cell.paper_confidence, "") for cell in cells}
+    notes += [text for mark, text in MARK_NOTES.items() if mark in used]
+    reasons = sorted({(cell.method, cell.note) for cell in cells if cell.verdict == "not applicable"})
+    notes += [f"— {config.methods[method].entry.label}: {reason}." for method, reason in reasons]
+    notes += sorted(
+        {f"{config.methods[c.method].entry.label}, {c.dataset}: {c.note}" for c in cells if "failed" in c.note}
+    )
+    notes.append("The rows marked (control) are the ceiling and the noise floor of W2 at this sample size.")
+    notes.append("Provenance of every run: provenance.json in its folder; all values: runs.csv.")
+    return notes

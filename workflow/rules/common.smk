@@ -1,0 +1,72 @@
+"""What all rules share: the checked configuration, the names a wildcard may take, settings as parameters."""
+
+import functools
+
+from cfm import commands
+from cfm import config as configuration
+from cfm.errors import UserError
+from cfm.layout import FIGURE_SUFFIXES, RUN_FILES, TABLE_SUFFIXES
+from snakemake.exceptions import WorkflowError
+
+try:
+    CONFIG = configuration.load(config.get("budget", "quick"), tuple(str(config.get("experiments", "")).split()))
+except UserError as error:
+    raise WorkflowError(str(error))
+
+LAYOUT = CONFIG.layout
+# The experiments that have runs (Table 1 has none), each with its seeds in chunks that share a process.
+CHUNKS = {name: CONFIG.chunks(name) for name, settings in CONFIG.experiments.items() if settings.datasets}
+
+
+wildcard_constraints:
+    dataset="|".join(CONFIG.datasets),
+    method="|".join(CONFIG.methods),
+
+
+def run_files(experiment, seeds, *names):
+    """The named files in the folders of a chunk of runs; data set and method stay wildcards."""
+    return [str(LAYOUT.run(experiment, "{dataset}", "{method}", seed) / name) for seed in seeds for name in names]
+
+
+def sample_files(experiment, seeds):
+    """The samples of all solvers of a chunk of runs."""
+    return run_files(experiment, seeds, *(f"samples/{solver}.npz" for solver in CONFIG.experiments[experiment].solvers))
+
+
+def log_file(experiment, stage, seeds):
+    return str(LAYOUT.log(f"{experiment}/{{dataset}}/{{method}}-{stage}-{seeds[0]}"))
+
+
+def settings_of(stage, experiment, wildcards):
+    """The resolved settings of a run: a change of them reruns the stage."""
+    return CONFIG.spec(stage, experiment, wildcards.dataset, wildcards.method)
+
+
+def spec_digest(stage, experiment, wildcards):
+    """What the job compares its own reading of config/ with."""
+    return configuration.digest(settings_of(stage, experiment, wildcards))
+
+
+def code_of(stage, wildcards):
+    """Digest of the code of a stage: an edit reruns it, a comment does not."""
+    return commands.run_code(CONFIG, stage, wildcards.dataset, wildcards.method)
+
+
+def run_parameters(stage, experiment, seeds):
+    """The `params` of a rule that runs `python -m cfm <stage>` for a chunk of seeds."""
+    return {
+        "stage": stage,
+        "budget": CONFIG.budget,
+        "experiment": experiment,
+        "seeds": list(seeds),
+        "settings": functools.partial(settings_of, stage, experiment),
+        "spec": functools.partial(spec_digest, stage, experiment),
+        "code": functools.partial(code_of, stage),
+    }
+
+
+RUN_COMMAND = (
+    "python -m cfm {params.stage} --budget {params.budget} --experiment {params.experiment}"
+    " --dataset {wildcards.dataset} --method {wildcards.method} --seeds {params.seeds}"
+    " --spec {params.spec} > {log} 2>&1"
+)

@@ -1,0 +1,39 @@
+"""Sampling: carry the evaluation points from t = 0 to 1 with every solver of the experiment.
+
+Input: `data.npz`, and `model.safetensors` of methods that are trained. Output per seed: `samples/{solver}.npz`.
+"""
+
+
+def sample_inputs(experiment, seeds, wildcards):
+    data = [str(LAYOUT.data(experiment, wildcards.dataset))]
+    if not CONFIG.methods[wildcards.method].method.trained:
+        return data
+    return data + [
+        str(LAYOUT.run(experiment, wildcards.dataset, wildcards.method, seed) / "model.safetensors") for seed in seeds
+    ]
+
+
+for experiment, chunks in CHUNKS.items():
+    for seeds in chunks:
+
+        rule:
+            name:
+                f"sample_{experiment}_{seeds[0]}"
+            input:
+                functools.partial(sample_inputs, experiment, seeds),
+            output:
+                sample_files(experiment, seeds),
+            log:
+                log_file(experiment, "sample", seeds),
+            conda:
+                "../../envs/cfm.yaml"
+            threads: 1
+            resources:
+                mem_mb=2000,
+                gpu=1,
+            params:
+                **run_parameters("sample", experiment, seeds),
+            message:
+                "sample {params.experiment}/{wildcards.dataset}/{wildcards.method}, seeds {params.seeds}"
+            shell:
+                RUN_COMMAND

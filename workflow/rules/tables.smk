@@ -1,0 +1,79 @@
+"""Tables: the metrics of all runs in `runs.csv`, and from it each table as csv, markdown and LaTeX.
+
+Input: `metrics.json` of every run, `config/paper.yaml`. Output: `runs.csv`, `tables/{name}.{csv,md,tex}`.
+"""
+
+
+def all_metrics(experiment):
+    return [
+        str(LAYOUT.run(experiment, dataset, method, seed) / "metrics.json")
+        for dataset, method in CONFIG.pairs(experiment)
+        for seed in CONFIG.experiments[experiment].seeds
+    ]
+
+
+def table_files():
+    """Every table of every enabled experiment."""
+    return [
+        str(LAYOUT.table(experiment, name, suffix))
+        for experiment, settings in CONFIG.experiments.items()
+        for name in settings.tables
+        for suffix in TABLE_SUFFIXES
+    ]
+
+
+def shown(experiment):
+    """What a table shows besides numbers: a changed label or matrix makes it anew."""
+    members = CONFIG.methods_of(experiment)
+    return configuration.canonical([CONFIG.experiments[experiment].tables, [CONFIG.methods[name] for name in members]])
+
+
+for experiment in CHUNKS:
+
+    rule:
+        name:
+            f"collect_{experiment}"
+        input:
+            all_metrics(experiment),
+        output:
+            str(LAYOUT.runs(experiment)),
+        log:
+            str(LAYOUT.log(f"{experiment}/collect")),
+        conda:
+            "../../envs/cfm.yaml"
+        params:
+            budget=CONFIG.budget,
+            experiment=experiment,
+            code=commands.stage_digest("collect"),
+        message:
+            "collect {params.experiment}"
+        shell:
+            "python -m cfm collect --budget {params.budget} --experiment {params.experiment} > {log} 2>&1"
+
+
+for experiment, settings in CONFIG.experiments.items():
+    for name, table in settings.tables.items():
+
+        rule:
+            name:
+                f"table_{experiment}_{name}"
+            input:
+                str(configuration.FOLDER / "paper.yaml"),
+                [str(LAYOUT.runs(experiment))] if experiment in CHUNKS else [],
+            output:
+                [str(LAYOUT.table(experiment, name, suffix)) for suffix in TABLE_SUFFIXES],
+            log:
+                str(LAYOUT.log(f"{experiment}/{name}")),
+            conda:
+                "../../envs/cfm.yaml"
+            params:
+                budget=CONFIG.budget,
+                experiment=experiment,
+                table=name,
+                shown=shown(experiment),
+                code=commands.stage_digest("table", f"cfm.tables.{table.kind}"),
+            message:
+                "table {params.experiment}/{params.table}"
+            shell:
+                "python -m cfm table --budget {params.budget} --experiment {params.experiment}"
+                " --name {params.table} > {log} 2>&1"

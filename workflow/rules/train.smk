@@ -1,0 +1,33 @@
+"""Training (paper, Algorithms 1 to 3): a method on a data set, a chunk of seeds in one process.
+
+Input: `data.npz`. Output per seed: `model.safetensors` (best and last network) and `train.csv`.
+Half-finished training is kept under `.resume/` and goes on where it stopped.
+"""
+
+for experiment, chunks in CHUNKS.items():
+    for seeds in chunks:
+
+        rule:
+            name:
+                f"train_{experiment}_{seeds[0]}"
+            input:
+                str(LAYOUT.data(experiment, "{dataset}")),
+            output:
+                run_files(experiment, seeds, "model.safetensors", "train.csv"),
+            log:
+                log_file(experiment, "train", seeds),
+            benchmark:
+                str(LAYOUT.root / f"benchmarks/{experiment}/{{dataset}}/{{method}}-train-{seeds[0]}.tsv")
+            priority: 1
+            conda:
+                "../../envs/cfm.yaml"
+            threads: 1
+            resources:
+                mem_mb=2000,
+                gpu=1,
+            params:
+                **run_parameters("train", experiment, seeds),
+            message:
+                "train {params.experiment}/{wildcards.dataset}/{wildcards.method}, seeds {params.seeds}"
+            shell:
+                RUN_COMMAND
