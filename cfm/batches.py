@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cfm.datasets.base import Prepared
+from cfm.assignment import Potentials
+from cfm.datasets.base import DATA_SEED, Prepared
 from cfm.methods.base import Batch, Indices, Method, Points
 from cfm.rng import open_uniform, stream
 
@@ -48,12 +49,30 @@ class Pairs:
         return cls(zeros, zeros, np.full((shape[0], 1), 0.5, dtype=np.float32), zeros, 0.0)
 
 
+# Enough for dual potentials to start from.
+_REFERENCE_POINTS = 512
 _COLUMNS = ("x0", "x1", "t", "eps")
 
 
-def _pair(method: Method, x0: Points, x1: Points, seed: int, purpose: str, step: int) -> Pairs:
+@dataclass(frozen=True)
+class Pairing:
+    """How a method pairs the points of a data set; dual potentials are found once, from a reference sample."""
+
+    method: Method
+    data: Prepared
+    size: int
+    potentials: Potentials | None
+
+    @classmethod
+    def of(cls, method: Method, data: Prepared, size: int) -> Pairing:
+        """The pairing in batches of `size` points."""
+        x0 = data.source("train", DATA_SEED)[:_REFERENCE_POINTS]
+        return cls(method, data, size, method.potentials(x0, data.target("train")[: len(x0)]))
+
+
+def _pair(pairing: Pairing, x0: Points, x1: Points, seed: int, purpose: str, step: int) -> Pairs:
     began = time.perf_counter()
-    i, j = method.couple(x0, x1, stream(seed, f"coupling/{purpose}", step))
+    i, j = pairing.method.couple(x0, x1, stream(seed, f"coupling/{purpose}", step), pairing.potentials)
     seconds = time.perf_counter() - began
     rng = stream(seed, f"path/{purpose}", step)
     t = open_uniform(rng, len(i))[:, None]
@@ -61,8 +80,9 @@ def _pair(method: Method, x0: Points, x1: Points, seed: int, purpose: str, step:
     return Pairs(x0[i], x1[j], t, eps, seconds)
 
 
-def training_pairs(method: Method, data: Prepared, seed: int, step: int, size: int) -> Pairs:
+def training_pairs(pairing: Pairing, seed: int, step: int) -> Pairs:
     """The pairs of one seed at one step: target points from its deck, sources from a deck or fresh noise."""
+    data, size = pairing.data, pairing.size
     target = data.target("train")
     x1 = target[deal(len(target), seed, "target", step, size)]
     if data.gaussian_source:
@@ -70,17 +90,18 @@ def training_pairs(method: Method, data: Prepared, seed: int, step: int, size: i
     else:
         source = data.source("train", seed)
         x0 = source[deal(len(source), seed, "source", step, size)]
-    return _pair(method, x0, x1, seed, "train", step)
+    return _pair(pairing, x0, x1, seed, "train", step)
 
 
-def validation_pairs(method: Method, data: Prepared, seed: int, size: int) -> Pairs:
-    """All validation points, coupled in batches of `size` once and for all.
+def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
+    """All validation points, coupled in batches once and for all.
 
     The same pairs, times and noise serve every check of a run, so that checks differ by the network only.
     """
+    data, size = pairing.data, pairing.size
     x0, x1 = data.source("val", seed), data.target("val")
     chunks = [
-        _pair(method, x0[start : start + size], x1[start : start + size], seed, "val", k)
+        _pair(pairing, x0[start : start + size], x1[start : start + size], seed, "val", k)
         for k, start in enumerate(range(0, len(x1), size))
     ]
     columns = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in _COLUMNS}

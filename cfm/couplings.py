@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cfm.assignment import Potentials, assign
 from cfm.errors import RunFailed
 
 Array = npt.NDArray[np.floating]
@@ -46,31 +47,17 @@ def _quiet(solve: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
         return solve(*arguments, **settings)
 
 
+def flat(points: Array) -> npt.NDArray[np.float64]:
+    """Points of any shape as rows of numbers, shape (n, d), float64."""
+    return points.reshape(len(points), -1).astype(np.float64)
+
+
 def squared_distances(x0: Array, x1: Array) -> npt.NDArray[np.float64]:
     """Cost C_ij = |x0_i - x1_j|^2 of flattened points, shape (n, m), float64."""
     from scipy.spatial.distance import cdist
 
-    cost: npt.NDArray[np.float64] = cdist(x0.reshape(len(x0), -1), x1.reshape(len(x1), -1), "sqeuclidean")
-    return cost
-
-
-def exact_permutation(x0: Array, x1: Array) -> Indices:
-    """Optimal assignment: argmin over permutations p of sum_i |x0_i - x1_p(i)|^2, shape (n,).
-
-    With equal uniform weights the linear programme has an optimal vertex that is a permutation
-    (Birkhoff); the network simplex of POT (Bonneel et al. 2011) returns a vertex.
-    """
-    if len(x0) != len(x1):
-        raise RunFailed(f"exact coupling needs batches of equal size, got {len(x0)} and {len(x1)}")
-    cost = squared_distances(x0, x1)
-    if not np.isfinite(cost).all():
-        raise RunFailed("exact coupling: the cost matrix has non-finite entries")
-    weights = np.ones(len(x0))
-    plan, log = _quiet(_ot().emd, weights, weights, cost, numItermax=10_000_000, log=True)
-    permutation = plan.argmax(axis=1)
-    if log["warning"] is not None or np.bincount(permutation, minlength=len(x0)).max() > 1:
-        raise RunFailed(f"exact coupling: the solver returned no permutation ({log['warning']})")
-    return permutation
+    cost = cdist(flat(x0), flat(x1), "sqeuclidean")
+    return np.asarray(cost, dtype=np.float64)
 
 
 def entropic_plan(x0: Array, x1: Array, epsilon: float) -> npt.NDArray[np.float64]:
@@ -121,28 +108,49 @@ def draw_with_replacement(plan: Array, rng: np.random.Generator) -> tuple[Indice
     return np.divmod(flat, plan.shape[1])
 
 
-def _independent(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+@dataclass(frozen=True)
+class Minibatch:
+    """Source and target points (n, ...) to be paired, the path's sigma, and optional duals to start from.
+
+    The potentials come from a reference sample of the same two distributions; they save time and change
+    no result.
+    """
+
+    x0: Array
+    x1: Array
+    sigma: float
+    potentials: Potentials | None = None
+
+    def permutation(self) -> Indices:
+        """The exact minibatch plan: x0[i] goes with x1[permutation[i]], every point once."""
+        if len(self.x0) != len(self.x1):
+            raise RunFailed(f"exact coupling needs batches of equal size, got {len(self.x0)} and {len(self.x1)}")
+        return assign(flat(self.x0), flat(self.x1), self.potentials)
+
+
+def _independent(batch: Minibatch, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """q(x0) q(x1): both batches are independent draws already, so the pairs are taken as they come."""
-    return np.arange(len(x0)), np.arange(len(x1))
+    return np.arange(len(batch.x0)), np.arange(len(batch.x1))
 
 
-def _exact(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+def _exact(batch: Minibatch, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """The minibatch optimal transport plan as a permutation: every point of both batches once."""
-    return np.arange(len(x0)), exact_permutation(x0, x1)
+    return np.arange(len(batch.x0)), batch.permutation()
 
 
-def _exact_resampled(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+def _exact_resampled(batch: Minibatch, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """N pairs of the exact plan drawn with replacement: about 1/e of the points are left out."""
-    rows = rng.integers(len(x0), size=len(x0))
-    return rows, exact_permutation(x0, x1)[rows]
+    rows = rng.integers(len(batch.x0), size=len(batch.x0))
+    return rows, batch.permutation()[rows]
 
 
-def _entropic(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+def _entropic(batch: Minibatch, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """The entropic plan with epsilon = 2 sigma^2 (Proposition 3.5), one partner drawn for each x0."""
-    return np.arange(len(x0)), draw_given_rows(entropic_plan(x0, x1, 2 * sigma**2), rng)
+    plan = entropic_plan(batch.x0, batch.x1, 2 * batch.sigma**2)
+    return np.arange(len(plan)), draw_given_rows(plan, rng)
 
 
-def _entropic_float32(x0: Array, x1: Array, rng: np.random.Generator, sigma: float) -> tuple[Indices, Indices]:
+def _entropic_float32(batch: Minibatch, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """The authors' route: plain Sinkhorn on a float32 cost, pairs drawn with replacement, unchecked.
 
     exp(-C / epsilon) is zero in float32 where C > 103 epsilon. Once a whole row vanishes POT stops at the
@@ -150,27 +158,28 @@ def _entropic_float32(x0: Array, x1: Array, rng: np.random.Generator, sigma: flo
     have x1 close to x0 and the learned velocity is nearly zero. Kept to show that this, and not the
     entropic coupling, is the collapse of SB-CFM that was published (docs/conventions.md).
     """
-    cost = squared_distances(x0, x1).astype(np.float32)
-    weights0, weights1 = np.full(len(x0), 1 / len(x0)), np.full(len(x1), 1 / len(x1))
+    cost = squared_distances(batch.x0, batch.x1).astype(np.float32)
+    weights0, weights1 = (np.full(len(x), 1 / len(x)) for x in (batch.x0, batch.x1))
     with np.errstate(all="ignore"):
-        plan = _quiet(_ot().sinkhorn, weights0, weights1, cost, 2 * sigma**2)
+        plan = _quiet(_ot().sinkhorn, weights0, weights1, cost, 2 * batch.sigma**2)
     check_plan(plan, weights0, weights1, tolerance=np.inf)
     return draw_with_replacement(plan, rng)
 
 
 @dataclass(frozen=True)
 class Coupling:
-    """A coupling: `pairs(x0, x1, rng, sigma) -> (i, j)`, with what Table 1 says about it."""
+    """A coupling: `pairs(batch, rng) -> (i, j)`, and what Table 1 says about it."""
 
-    pairs: Callable[[Array, Array, np.random.Generator, float], tuple[Indices, Indices]]
+    pairs: Callable[[Minibatch, np.random.Generator], tuple[Indices, Indices]]
     formula: str
     marginal_ot: str
+    exact: bool = False  # solves the assignment problem, so potentials of a reference problem help
 
 
 COUPLINGS = {
     "independent": Coupling(_independent, "q(x0) q(x1)", "no"),
-    "exact": Coupling(_exact, "π(x0, x1)", "yes"),
-    "exact_resampled": Coupling(_exact_resampled, "π(x0, x1), pairs drawn with replacement", "yes"),
+    "exact": Coupling(_exact, "π(x0, x1)", "yes", exact=True),
+    "exact_resampled": Coupling(_exact_resampled, "π(x0, x1), pairs drawn with replacement", "yes", exact=True),
     "entropic": Coupling(_entropic, "π_{2σ²}(x0, x1)", "entropic"),
     "entropic_float32": Coupling(_entropic_float32, "π_{2σ²}(x0, x1), float32 kernel", "entropic"),
 }

@@ -39,7 +39,7 @@ class Trajectory:
     seconds: float
 
 
-class RK4(DiffEqSolver):  # type: ignore[misc]
+class RK4(DiffEqSolver):
     """The classical Runge-Kutta scheme of order four.
 
     torchdyn 1.0.6 has one under this name whose stages are at t, t + dt/2, t + dt/2: it is of first order

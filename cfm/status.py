@@ -53,7 +53,7 @@ def _state(folder: Path) -> tuple[str, str]:
 
 
 def print_status(config: Config) -> int:
-    """Print a line per experiment and one per running, failed or half-missing method; 1 if a run failed."""
+    """Print a line per experiment and one per running, failed or missing method."""
     states = run_states(config)
     for experiment, settings in config.experiments.items():
         mine = [state for state in states if state.experiment == experiment]
@@ -68,7 +68,7 @@ def print_status(config: Config) -> int:
         _print_missing(mine)
     for note in notes(config.layout.root / ".progress"):
         print(f"  now     {note.job}: {note.step}/{note.steps}, {time.time() - note.began:.0f} s, {note.text}")
-    return 1 if any(state.state == "failed" for state in states) else 0
+    return 0
 
 
 def _print_missing(states: list[RunState]) -> None:

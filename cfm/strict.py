@@ -119,12 +119,12 @@ def as_json(value: Any) -> Any:
 def schema(kind: Any) -> dict[str, Any]:
     """JSON schema of what `build` accepts for a type; unknown keys are forbidden."""
     if dataclasses.is_dataclass(kind):
-        fields = [f for f in dataclasses.fields(kind) if f.init]
+        fields, hints = [f for f in dataclasses.fields(kind) if f.init], _hints(typing.cast(type, kind))
         return {
             "type": "object",
             "additionalProperties": False,
             "description": " ".join((kind.__doc__ or "").split()),
-            "properties": {f.name: schema(_hints(kind)[f.name]) for f in fields},
+            "properties": {f.name: schema(hints[f.name]) for f in fields},
             "required": [f.name for f in fields if not _has_default(f)],
         }
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cfm.batches import Pairs, stack, training_pairs, validation_pairs
+from cfm.batches import Pairing, Pairs, stack, training_pairs, validation_pairs
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed
 from cfm.methods.base import Method
@@ -88,6 +88,7 @@ class Trainer:
         state: Path,
     ) -> None:
         self.method, self.data, self.settings, self.seeds = method, data, settings, list(seeds)
+        self.pairing = Pairing.of(method, data, settings.batch_size)
         self.device, self.state = device, state
         self.net = StackedMLP(len(seeds), data.dim, settings.width, settings.depth)
         self.net.initialise(seeds)
@@ -139,12 +140,12 @@ class Trainer:
 
     def _pairs(self, draw: Callable[..., Pairs], split: str, count: int, *step: int) -> list[Pairs]:
         """Every seed's pairs; zeros for those that have failed, so that the stack keeps its shape."""
-        failures, size = self.history.failures, self.settings.batch_size
+        failures = self.history.failures
         pairs = []
         for seed in self.seeds:
             if seed not in failures:
                 try:
-                    pairs.append(draw(self.method, self.data, seed, *step, size))
+                    pairs.append(draw(self.pairing, seed, *step))
                     continue
                 except RunFailed as error:
                     failures[seed] = str(error)

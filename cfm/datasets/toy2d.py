@@ -26,7 +26,9 @@ def _ring(mode: np.ndarray, radius: float, std: float, rng: np.random.Generator)
 
 def eight_gaussians(n: int, rng: np.random.Generator) -> Array:
     """Ring of radius 5, std 1, every mode equally often (torchdyn's generator, as the authors call it)."""
-    return _ring(rng.permutation(np.arange(n) % 8), 5.0, 1.0, rng)
+    points = _ring(mode := rng.permutation(np.arange(n) % 8), 5.0, 1.0, rng)
+    jitter = 1e-4 * rng.standard_normal((8, 2))  # of the modes: torchdyn adds it
+    return points + jitter[mode].astype(np.float32)
 
 
 def eight_gaussians_wide(n: int, rng: np.random.Generator) -> Array:
@@ -39,11 +41,11 @@ def _sklearn_seed(rng: np.random.Generator) -> int:
 
 
 def moons(n: int, rng: np.random.Generator) -> Array:
-    """scikit-learn's two moons with noise 0.05, mapped by x -> 2 x - 1."""
+    """scikit-learn's two moons with noise 0.05, scaled by 2, first coordinate minus 1."""
     from sklearn.datasets import make_moons
 
     points, _ = make_moons(n, noise=0.05, random_state=_sklearn_seed(rng))
-    return (2 * points - 1).astype(np.float32)
+    return (2 * points - [1, 0]).astype(np.float32)
 
 
 def moons_wide(n: int, rng: np.random.Generator) -> Array:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from cfm.assignment import Potentials
 from cfm.datasets.base import Dataset
 from cfm.settings import Solver
 
@@ -55,7 +56,13 @@ class Method:
         """Why the method cannot run on `dataset`, in a few words; None if it can."""
         return None
 
-    def couple(self, x0: Points, x1: Points, rng: np.random.Generator) -> tuple[Indices, Indices]:
+    def potentials(self, x0: Points, x1: Points) -> Potentials | None:
+        """What `couple` may know of the two distributions, from one sample of each: dual potentials or nothing."""
+        return None
+
+    def couple(
+        self, x0: Points, x1: Points, rng: np.random.Generator, potentials: Potentials | None = None
+    ) -> tuple[Indices, Indices]:
         """Index pairs (i, j) of one seed's batch; the training pairs are (x0[i], x1[j])."""
         raise NotImplementedError
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cfm.couplings import COUPLINGS
+from cfm.assignment import Potentials, reference_potentials
+from cfm.couplings import COUPLINGS, Minibatch, flat
 from cfm.datasets.base import Dataset
 from cfm.methods.base import Batch, Indices, Method, Points
 from cfm.paths import PATHS, Path
@@ -44,8 +45,13 @@ class FlowMatching(Method):
             return "needs a standard normal source"
         return None
 
-    def couple(self, x0: Points, x1: Points, rng: np.random.Generator) -> tuple[Indices, Indices]:
-        return COUPLINGS[self.coupling].pairs(x0, x1, rng, self.sigma)
+    def potentials(self, x0: Points, x1: Points) -> Potentials | None:
+        return reference_potentials(flat(x0), flat(x1)) if COUPLINGS[self.coupling].exact else None
+
+    def couple(
+        self, x0: Points, x1: Points, rng: np.random.Generator, potentials: Potentials | None = None
+    ) -> tuple[Indices, Indices]:
+        return COUPLINGS[self.coupling].pairs(Minibatch(x0, x1, self.sigma, potentials), rng)
 
     def loss(self, field: StackedMLP, batch: Batch) -> Tensor:
         xt, ut = self.conditional_path.sample(batch.x0, batch.x1, batch.t, batch.eps)

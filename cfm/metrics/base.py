@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cfm.metrics.transport import wasserstein2_squared
+from cfm.assignment import wasserstein2_squared
+from cfm.couplings import flat
 
 Points = npt.NDArray[np.float32]
 
@@ -36,7 +37,7 @@ class Evaluation:
     @functools.cached_property
     def w2_squared(self) -> float:
         """Exact squared 2-Wasserstein distance between transported and test points."""
-        return wasserstein2_squared(self.x1, self.target)
+        return wasserstein2_squared(flat(self.x1), flat(self.target))
 
     @property
     def source_target_w2_squared(self) -> float:
