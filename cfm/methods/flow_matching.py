@@ -54,7 +54,7 @@ class FlowMatching(Method):
         return COUPLINGS[self.coupling].pairs(Minibatch(x0, x1, self.sigma, potentials), rng)
 
     def loss(self, field: StackedMLP, batch: Batch) -> Tensor:
-        xt, ut = self.conditional_path.sample(batch.x0, batch.x1, batch.t, batch.eps)
+        xt, ut = batch.per_seed(self.conditional_path.sample)
         return (field(batch.t, xt) - ut).square().mean(dim=(1, 2))
 
 
