@@ -185,7 +185,9 @@ def _experiment(
     name: str, overlay: Any, methods: Mapping[str, NamedMethod], datasets: Mapping[str, NamedDataset]
 ) -> Experiment:
     where = Where(f"{FOLDER}/experiments/{name}.yaml")
-    settings = build(Experiment, _merge(load_yaml(Path(where.file)), overlay), where)
+    base = load_yaml(Path(where.file))
+    check_keys(Experiment, base, where, partial=True)  # also where the overlay says something else
+    settings = build(Experiment, _merge(base, overlay), where)
     for dataset in settings.datasets:
         check_name(dataset, datasets, "data set", where / "datasets")
     for metric in settings.metrics:

@@ -43,6 +43,8 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     if code != 0:
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
         return code
+    if "Nothing to be done" in log.read_text(encoding="utf-8"):
+        print("nothing to do: everything is there and up to date")
     return _conclude(config)
 
 

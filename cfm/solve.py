@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ from torchdyn.numerics.solvers.templates import DiffEqSolver
 
 from cfm.errors import RunFailed
 from cfm.settings import Solver
+from cfm.trajectory import Trajectory
 
 Points = npt.NDArray[np.float32]
 
@@ -27,16 +27,6 @@ class Field(Protocol):
     """A velocity field for stacked points: t (1, n, 1), x (1, n, dim) -> (1, n, dim)."""
 
     def __call__(self, t: Tensor, x: Tensor) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """`x` (T, n, dim) at times `t` (T,), the number of field evaluations and the seconds they took."""
-
-    t: Points
-    x: Points
-    nfe: int
-    seconds: float
 
 
 class RK4(DiffEqSolver):
@@ -97,8 +87,3 @@ def integrate(field: Field, x0: Points, solver: Solver, device: torch.device | s
     if not torch.isfinite(x).all():
         raise RunFailed("the ODE solution is not finite")
     return Trajectory(t.cpu().numpy(), x.cpu().numpy(), counted.calls, seconds)
-
-
-def straight_line(x0: Points, x1: Points) -> Trajectory:
-    """The trajectory of a method without an ODE: from `x0` to `x1` in one step."""
-    return Trajectory(np.array([0, 1], dtype=np.float32), np.stack([x0, x1]), 0, 0.0)

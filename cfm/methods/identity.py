@@ -9,10 +9,10 @@ import numpy as np
 
 from cfm.methods.base import Method, Start
 from cfm.settings import Solver
+from cfm.trajectory import Trajectory, straight_line
 
 if TYPE_CHECKING:
     from cfm.nets.mlp import StackedMLP
-    from cfm.solve import Trajectory
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,6 @@ class Identity(Method):
     trained = False
 
     def sample(self, field: StackedMLP | None, start: Start, solver: Solver) -> Trajectory:
-        from cfm.solve import straight_line
-
         return straight_line(start.x0, np.copy(start.x0))
 
 

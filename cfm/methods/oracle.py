@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cfm.methods.base import Method, Start
 from cfm.settings import Solver
+from cfm.trajectory import Trajectory, straight_line
 
 if TYPE_CHECKING:
     from cfm.nets.mlp import StackedMLP
-    from cfm.solve import Trajectory
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,6 @@ class Oracle(Method):
     trained = False
 
     def sample(self, field: StackedMLP | None, start: Start, solver: Solver) -> Trajectory:
-        from cfm.solve import straight_line
-
         return straight_line(start.x0, start.dataset.draw_target(len(start.x0), start.rng))
 
 

@@ -10,19 +10,8 @@ which is zero for the optimal flow (Benamou & Brenier 2000).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from cfm.metrics.base import Evaluation, Metric
-
-
-def polyline_energy(t: npt.NDArray[np.floating], x: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """int_0^1 |dx/dt|^2 dt of the piecewise linear paths through `x` (T, n, dim) at times `t` (T,), shape (n,).
-
-    For the Euler scheme this is its left Riemann sum of |v|^2, exactly; in general it is below the
-    energy of the smooth path by O(dt^2).
-    """
-    squares = (np.diff(x.astype(np.float64), axis=0) ** 2).sum(axis=2)
-    return (squares / np.diff(t)[:, None]).sum(axis=0).astype(np.float32)
 
 
 def path_energy(evaluation: Evaluation) -> float:

@@ -17,11 +17,11 @@ from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed, UserError
 from cfm.metrics import METRICS
 from cfm.metrics.base import Evaluation
-from cfm.metrics.path_energy import polyline_energy
 from cfm.provenance import Stopwatch, file_digest
 from cfm.resume import read_arrays, write_json
 from cfm.settings import Solver
 from cfm.stages.data import load
+from cfm.trajectory import polyline_energy
 
 _TEST_SETS = {"test": "", "test_large": "_large"}
 

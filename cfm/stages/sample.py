@@ -7,19 +7,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from cfm.datasets.base import Dataset, Prepared
 from cfm.device import choose, reserved
 from cfm.errors import RunFailed
 from cfm.methods.base import Method, Start
-from cfm.metrics.path_energy import polyline_energy
 from cfm.provenance import Stopwatch
 from cfm.resume import write_arrays
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.solve import Trajectory
+from cfm.solve import integrate
 from cfm.stages.data import load
 from cfm.stages.train import Model, load_model
+from cfm.trajectory import Trajectory, polyline_energy
 
 # Trajectories are thinned to at most this many times before they are stored.
 STORED_TIMES = 26
@@ -47,7 +48,7 @@ def sample(
             model = load_model(folder / "model.safetensors", settings, data.dim)
         for name, solver in solvers.items():
             with reserved(device):
-                arrays = _samples(method, dataset, model, data, solver, seed)
+                arrays = _samples(method, dataset, model, data, solver, seed, device)
             facts = {"train": model.provenance, "sample": watch.record(device=str(device))}
             arrays["provenance"] = np.array(json.dumps(facts))
             if method.trained:
@@ -57,13 +58,23 @@ def sample(
 
 
 def _samples(
-    method: Method, dataset: Dataset, model: Model, data: Prepared, solver: Solver, seed: int
+    method: Method,
+    dataset: Dataset,
+    model: Model,
+    data: Prepared,
+    solver: Solver,
+    seed: int,
+    device: torch.device,
 ) -> dict[str, np.ndarray]:
     start = Start(data.evaluation_source(seed, solver.points), dataset, stream(seed, "sample"))
     failure = model.failure
     if failure is None:
         try:
-            return as_arrays(method.sample(model.net, start, solver))
+            path = method.sample(model.net, start, solver)
+            if path is None:
+                assert model.net is not None
+                path = integrate(model.net.to(device), start.x0, solver, device)
+            return as_arrays(path)
         except RunFailed as error:
             failure = str(error)
     return {"x0": start.x0, "failure": np.array(failure)}

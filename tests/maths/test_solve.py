@@ -6,9 +6,9 @@ import torch
 from scipy.integrate import quad
 
 from cfm.errors import RunFailed
-from cfm.metrics.path_energy import polyline_energy
 from cfm.settings import Solver
 from cfm.solve import integrate
+from cfm.trajectory import polyline_energy
 
 
 def _affine(t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,36 @@
+"""The path of points from source to target, and its energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """`x` (T, n, dim) at times `t` (T,), the number of field evaluations and the seconds they took."""
+
+    t: Points
+    x: Points
+    nfe: int
+    seconds: float
+
+
+def straight_line(x0: Points, x1: Points) -> Trajectory:
+    """The trajectory of a method without an ODE: from `x0` to `x1` (n, dim) in one step."""
+    return Trajectory(np.array([0, 1], dtype=np.float32), np.stack([x0, x1]), 0, 0.0)
+
+
+def polyline_energy(t: npt.NDArray[np.floating], x: npt.NDArray[np.floating]) -> Points:
+    """int_0^1 |dx/dt|^2 dt of the piecewise linear paths through `x` (T, n, dim) at times `t` (T,), shape (n,).
+
+    For the Euler scheme this is its left Riemann sum of |v|^2, exactly; in general it is below the
+    energy of the smooth path by O(dt^2).
+    """
+    squares = (np.diff(x.astype(np.float64), axis=0) ** 2).sum(axis=2)
+    energy = (squares / np.diff(t)[:, None]).sum(axis=0)
+    return np.asarray(energy, dtype=np.float32)

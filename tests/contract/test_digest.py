@@ -1,0 +1,78 @@
+"""The code digest sees code, not prose, and only the modules that a stage uses."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cfm import commands, digest
+from cfm import config as configuration
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package that digests are taken of."""
+    shutil.copytree("cfm", tmp_path / "cfm", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(digest, "PACKAGE", tmp_path / "cfm")
+    _forget()
+    yield tmp_path / "cfm"
+    _forget()
+
+
+def _forget() -> None:
+    for cached in (digest.code_digest, digest._tree, digest._module_digest):
+        cached.cache_clear()
+
+
+def _digests() -> dict[tuple[str, str], str]:
+    _forget()
+    config = configuration.load("smoke")
+    return {
+        (stage, method): commands.run_code(config, stage, "gaussian_8gaussians", method)
+        for stage in ("train", "sample", "evaluate")
+        for method in ("otcfm", "identity", "oracle")
+    }
+
+
+def _changed(before: dict[tuple[str, str], str]) -> set[tuple[str, str]]:
+    after = _digests()
+    return {key for key in before if before[key] != after[key]}
+
+
+def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
+    before = _digests()
+    for path in package.rglob("*.py"):
+        text = path.read_text().replace('"""\n\nfrom __future__', ' Edited."""\n\n\n# a comment\nfrom __future__')
+        path.write_text(text + "\n\n# the end\n")
+    assert _changed(before) == set()
+
+
+def test_an_edit_of_a_method_changes_that_method_only(package: Path) -> None:
+    before = _digests()
+    path = package / "methods/flow_matching.py"
+    path.write_text(path.read_text().replace(".square()", ".abs()"))
+    assert _changed(before) == {("train", "otcfm"), ("sample", "otcfm")}
+
+
+def test_an_edit_of_a_shared_module_changes_who_uses_it(package: Path) -> None:
+    before = _digests()
+    path = package / "metrics/path_energy.py"
+    path.write_text(path.read_text().replace("- optimal) / optimal", "- optimal) / (2 * optimal)"))
+    changed = _changed(before)
+    assert {("evaluate", "otcfm"), ("evaluate", "identity")} <= changed
+    assert ("train", "otcfm") not in changed
+
+
+def test_an_edit_of_the_coupling_changes_training(package: Path) -> None:
+    before = _digests()
+    path = package / "couplings.py"
+    path.write_text(path.read_text().replace("_MAX_ITERATIONS = 20_000", "_MAX_ITERATIONS = 20_001"))
+    assert ("train", "otcfm") in _changed(before)
+
+
+def test_the_configurations_own_modules_do_not_count(package: Path) -> None:
+    before = _digests()
+    for name in ("config", "settings", "strict", "layout"):
+        path = package / f"{name}.py"
+        path.write_text(path.read_text() + "\nADDED = 1\n")
+    assert _changed(before) == set()

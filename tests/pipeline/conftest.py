@@ -1,0 +1,160 @@
+"""A copy of the project with a budget of seconds, run once; each test spoils its own copy of the outcome."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+# One data set with a normal source and the one without, two seeds, few solvers.
+TINY = """
+experiments:
+  toy2d:
+    datasets: [gaussian_8gaussians, moons_8gaussians]
+    seeds: [42, 43]
+    seeds_per_job: 2
+    sizes: {train: 300, val: 50, test: 60, test_large: 80}
+    train: {width: 8, batch_size: 32, steps: 30, validate_every: 10}
+    solvers:
+      rk4: {steps: 5}
+"""
+# The members of toy2d in these tests: one trained method with a coupling, one without, and the controls.
+LEFT_OUT = ("sbcfm", "vpcfm")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results/smoke/toy2d"
+
+    def cfm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb as a user does."""
+        return subprocess.run(
+            [sys.executable, "-m", "cfm", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env=_environment(),
+        )
+
+    def reproduce(self) -> subprocess.CompletedProcess[str]:
+        return self.cfm("reproduce", "--budget", "smoke", "--experiments", "toy2d", "--cores", "2")
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a verb in its own process group, to be killed."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cfm", *arguments],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            start_new_session=True,
+        )
+
+    def planned(self) -> dict[str, int]:
+        """Rules that Snakemake would run now, with their counts."""
+        command = [sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/local", "-n"]
+        command += ["--quiet", "rules", "--nolock", "--config", "budget=smoke", "experiments=toy2d"]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=_environment())
+        assert done.returncode == 0, done.stdout + done.stderr
+        counts = {}
+        for line in (done.stdout + done.stderr).splitlines():
+            words = line.split()
+            if len(words) == 2 and words[1].isdigit() and words[0] != "total":
+                counts[words[0]] = int(words[1])
+        return counts
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text, f"{file} has no {old!r}"
+        path.write_text(text.replace(old, new, 1))
+
+    def copy(self, folder: Path) -> Project:
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project before its first run."""
+    folder = tmp_path_factory.mktemp("fresh") / "project"
+    folder.mkdir()
+    for name in ("cfm", "config", "workflow", "envs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "requirements.lock", "Makefile"):
+        shutil.copy2(ROOT / name, folder / name)
+    (folder / "config/budgets/smoke.yaml").write_text(TINY)
+    project = Project(folder)
+    for name in LEFT_OUT:
+        text = (folder / "config/methods.yaml").read_text()
+        head, tail = text.split(f"\n{name}:\n")
+        (folder / "config/methods.yaml").write_text(f"{head}\n{name}:\n{tail.replace('toy2d', 'couplings', 1)}")
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after one run of the budget."""
+    project = fresh.copy(tmp_path_factory.mktemp("finished") / "project")
+    done = project.reproduce()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project to spoil."""
+    return finished.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def new_project(fresh: Project, tmp_path: Path) -> Project:
+    """A copy of the project before its first run."""
+    return fresh.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Callable[[Project], dict[str, bytes]]:
+    """Every number of a run that does not measure time, by file."""
+    import json
+
+    import numpy as np
+    from safetensors import safe_open
+
+    def read(project: Project) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for path in sorted(project.results.rglob("*")):
+            name = str(path.relative_to(project.results))
+            if path.suffix == ".npz":
+                with np.load(path) as stored:
+                    kept = [key for key in stored.files if key not in ("seconds", "train_seconds", "provenance")]
+                    found[name] = b"".join(stored[key].tobytes() for key in kept)
+            elif path.suffix == ".safetensors":
+                with safe_open(path, "np") as file:
+                    found[name] = b"".join(file.get_tensor(key).tobytes() for key in sorted(file.keys()))
+            elif path.name == "metrics.json":
+                results = json.loads(path.read_text())
+                for result in results.values():
+                    result["metrics"] = {k: v for k, v in result["metrics"].items() if "seconds" not in k}
+                found[name] = json.dumps(results).encode()
+        return found
+
+    return read
