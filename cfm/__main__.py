@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         if name != "show":
             sub.add_argument("--seeds", type=int, nargs="+", help="the experiment's seeds by default")
             sub.add_argument("--spec", help="digest of the settings the caller expects")
+    verb("reference", "keep the tables and figures of an experiment in results/reference", "experiment")
     verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")
     verb("table", "make a table (csv, md, tex)", "experiment", "name")
     verb("figure", "draw a figure (png, pdf)", "experiment", "name", "dataset")

@@ -172,6 +172,12 @@ def figure(budget: str, experiment: str, name: str, dataset: str) -> None:
     draw(configuration.load(budget, (experiment,)), experiment, name, dataset)
 
 
+def reference(budget: str, experiment: str) -> None:
+    from cfm.reference import keep
+
+    print(keep(configuration.load(budget, (experiment,)), experiment))
+
+
 def status(budget: str, experiments: str) -> int:
     from cfm.status import print_status
 

@@ -29,7 +29,7 @@ class Path:
     equation: ClassVar[str]
     mean_formula: ClassVar[str]
     std_formula: ClassVar[str]
-    conditional_ot: ClassVar[bool]  # is the conditional flow the optimal transport map between its ends?
+    conditional_ot: ClassVar[bool]  # is the mean the straight line, at constant speed, between its ends?
     general_source: ClassVar[bool] = True  # or is x0 always a standard normal sample?
 
     def mean(self, x0: Tensor, x1: Tensor, t: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class History:
         return cls([[] for _ in range(stack_size)], [0] * stack_size, [math.inf] * stack_size)
 
     def seconds(self, place: int) -> float:
-        """This seed's share of all seconds so far: couplings, network steps and validation."""
+        """This seed's seconds so far: its own couplings, and its share of steps (drawing included) and checks."""
         if not self.rows[place]:
             return 0.0
         last = self.rows[place][-1]
@@ -126,17 +126,19 @@ class Trainer:
         return name_layers(net)
 
     def _train_step(self) -> None:
+        began = time.perf_counter()
         pairs = self._pairs(training_pairs, "train", self.settings.batch_size, self.step)
+        coupling = 0.0
         for spent, of_seed in zip(self._seconds, pairs, strict=True):
             spent[0] += of_seed.coupling_seconds
-        began = time.perf_counter()
+            coupling += of_seed.coupling_seconds
         loss = self.method.loss(self.net, stack(pairs, self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()  # each seed's loss depends on its own row of theta only
         self.optimiser.step()
         self._loss_sum += loss.detach()
         self.step += 1
-        self._share(1, time.perf_counter() - began)
+        self._share(1, time.perf_counter() - began - coupling)
 
     def _pairs(self, draw: Callable[..., Pairs], split: str, count: int, *step: int) -> list[Pairs]:
         """Every seed's pairs; zeros for those that have failed, so that the stack keeps its shape."""

@@ -16,7 +16,7 @@ def sample_seconds(evaluation: Evaluation) -> float:
 
 
 def train_seconds(evaluation: Evaluation) -> float | None:
-    """Seconds of training, this seed's share of its process: couplings, network steps and validation."""
+    """Seconds of training: the seed's own couplings, and its share of its stack's steps and checks."""
     return evaluation.train_seconds
 
 

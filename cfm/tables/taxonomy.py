@@ -32,9 +32,9 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
     ]
     csv: str = pd.DataFrame(rows, columns=list(_COLUMNS)).to_csv(index=False)
     notes = (
-        "Conditional OT: the flow of one pair is the optimal transport map between its ends (a straight line at "
-        "constant speed). Marginal OT: so is the flow of the whole distribution, in the limit of large batches; "
-        "'entropic' is the Schrödinger bridge instead.",
+        "Conditional OT: the path's mean goes from one end to the other in a straight line at constant speed. "
+        "Marginal OT: so does the flow of the whole distribution, in the limit of large batches; 'entropic': "
+        "its marginals are those of the Schrödinger bridge.",
     )
     return Rendered(csv, [Grid("", _COLUMNS, rows)], notes)
 

@@ -320,3 +320,17 @@ def test_show_and_list_name_what_is_there(project: Project) -> None:
     listed = project.cfm("list", "--budget", "smoke").stdout
     for name in ("toy2d", "gaussian_8gaussians", "otcfm", "npe"):
         assert name in listed
+
+
+def test_a_run_can_be_kept_with_its_provenance(project: Project) -> None:
+    done = project.cfm("reference", "--budget", "smoke", "--experiment", "toy2d")
+    assert done.returncode == 0, done.stderr
+    kept = project.folder / "results/reference/smoke/toy2d"
+    assert (kept / "tables/table2.md").read_text() == (project.results / "tables/table2.md").read_text()
+    provenance = json.loads((kept / "provenance.json").read_text())
+    assert len(provenance["runs"]) == 18
+    assert provenance["settings"]["experiment"]["train"]["steps"] == 30
+    assert provenance["stages"]["train"]["packages"]
+    (project.results / "tables/table2.md").unlink()
+    done = project.cfm("reference", "--budget", "smoke", "--experiment", "toy2d")
+    assert done.returncode == 2 and "run `make reproduce BUDGET=smoke` first" in done.stderr
