@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+
+# Before numpy is loaded: one thread per process (Snakemake sets these too); parallelism comes from the jobs.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 from cfm import commands
 from cfm.errors import UserError

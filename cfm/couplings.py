@@ -1,4 +1,4 @@
-"""Couplings q(z) = q(x0, x1) of a source batch and a target batch (paper, sections 3.2 and 4).
+"""Couplings q(z) = q(x0, x1) of a source batch and a target batch (paper, section 3).
 
 A coupling maps two batches to index pairs `(i, j)`: the training pairs are `(x0[i], x1[j])`. Returning
 indices keeps the shape of images and the labels of points. The random generator is always passed in.
@@ -163,7 +163,7 @@ def _exact_resampled(batch: Minibatch, rng: np.random.Generator) -> tuple[Indice
 
 
 def _entropic(batch: Minibatch, rng: np.random.Generator) -> tuple[Indices, Indices]:
-    """The entropic plan with epsilon = 2 sigma^2 (Proposition 3.5), one partner drawn for each x0."""
+    """The entropic plan with epsilon = 2 sigma^2 (SB-CFM), one partner drawn for each x0."""
     plan = entropic_plan(batch.x0, batch.x1, 2 * batch.sigma**2)
     return np.arange(len(plan)), draw_given_rows(plan, rng)
 

@@ -1,6 +1,6 @@
 r"""Conditional probability paths p_t(x | z) = N(x | mu_t(z), sigma_t^2 I) and their velocities (paper, Table 1).
 
-With x_t = mu_t + sigma_t eps the conditional flow moves along (Theorem 3, after Lipman et al. 2023)
+With x_t = mu_t + sigma_t eps the conditional flow moves along (Theorem 3 of Lipman et al. 2023)
 
     u_t(x | z) = sigma_t' / sigma_t (x - mu_t) + mu_t'        so that        u_t(x_t | z) = mu_t' + sigma_t' eps,
 

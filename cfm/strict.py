@@ -58,7 +58,7 @@ def check_name(name: str, known: Iterable[str], what: str, where: Where) -> str:
 def load_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file (safe loader); `UserError` where it is missing, malformed or no mapping."""
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoDuplicates)
+        value = _NoDuplicates(path.read_text(encoding="utf-8")).get_single_data()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); run from the project's root") from None
     except yaml.YAMLError as error:

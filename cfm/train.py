@@ -192,9 +192,8 @@ class Trainer:
             self.net.theta.copy_(tensors["theta"])
         self.best = tensors["best"].to(self.device)
         self.optimiser.state[self.net.theta] = {
-            "step": tensors["adam_step"],
-            "exp_avg": tensors["exp_avg"].to(self.device),
-            "exp_avg_sq": tensors["exp_avg_sq"].to(self.device),
+            name: tensors[stored].to(self.device)
+            for name, stored in (("step", "adam_step"), ("exp_avg", "exp_avg"), ("exp_avg_sq", "exp_avg_sq"))
         }
         self.step = int(metadata["step"])
         self.history = History.from_json(metadata["history"])

@@ -1,4 +1,4 @@
-"""Conditional flow matching: coupling x path x sigma, one regression objective (paper, Algorithm 1 to 3).
+"""Conditional flow matching: coupling x path x sigma, one regression objective (the paper's algorithms).
 
     L(theta) = E_{t, (x0, x1) ~ q, x ~ p_t(. | x0, x1)} | v_theta(t, x) - u_t(x | x0, x1) |^2
 

@@ -4,3 +4,8 @@ from cfm.metrics import cost, path_energy, wasserstein
 from cfm.metrics.base import Metric
 
 METRICS: dict[str, Metric] = {**wasserstein.METRICS, **path_energy.METRICS, **cost.METRICS}
+
+
+def metric_of(name: str) -> Metric:
+    """The metric behind a name in `runs.csv`, which may end in `_large` (measured on the large test set)."""
+    return METRICS[name.removesuffix("_large")]

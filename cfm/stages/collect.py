@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config
-from cfm.metrics import METRICS
+from cfm.metrics import metric_of
 from cfm.resume import write_text
 
 if TYPE_CHECKING:
@@ -50,6 +50,5 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         if result["status"] != "ok":
             rows.append(common)
         for metric, value in result["metrics"].items():
-            unit = METRICS[metric.removesuffix("_large")].unit
-            rows.append({**common, "metric": metric, "value": value, "unit": unit})
+            rows.append({**common, "metric": metric, "value": value, "unit": metric_of(metric).unit})
     return rows

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
-from cfm.metrics import METRICS
+from cfm.metrics import metric_of
 from cfm.paper import MARK_NOTES, MARKS, Published, load_published
 from cfm.settings import Table
 from cfm.stages.collect import read_runs
@@ -81,6 +81,9 @@ def _cell(
     impossible = None if dataset == _ALL else config.impossible(dataset, method)
     if impossible:
         return Cell(method, dataset, metric, 0, None, None, *theirs, "not applicable", impossible)
+    timing = metric_of(metric).unit == "s"
+    if timing and not config.methods[method].method.trained:
+        return Cell(method, dataset, metric, 0, None, None, *theirs, "not applicable", "")
     mine = runs[(runs.method == method) & ((runs.dataset == dataset) | (dataset == _ALL))]
     failed = mine[mine.status == "failed"]
     note = f"{len(failed)} failed: {failed.reason.iloc[0]}" if len(failed) else ""
@@ -88,7 +91,8 @@ def _cell(
     if values.empty:
         return Cell(method, dataset, metric, 0, None, None, *theirs, "failed" if note else "not measured", note)
     mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
-    return Cell(method, dataset, metric, len(values), mean, std, *theirs, verdict(mean, std, paper), note)
+    found = "another machine" if timing else verdict(mean, std, paper)
+    return Cell(method, dataset, metric, len(values), mean, std, *theirs, found, note)
 
 
 def verdict(mean: float, std: float | None, paper: Published | None) -> str:
@@ -113,9 +117,8 @@ def _grid(config: Config, metric: str, datasets: list[str], block: list[list[Cel
     for row in block:
         label = config.methods[row[0].method].entry.label
         rows.append([label, *(f"{_ours(cell)}<br>{_paper(cell)}".removesuffix("<br>") for cell in row)])
-    unit = METRICS[metric.removesuffix("_large")].unit
-    arrow = {"lower": "lower is better", "higher": "higher is better"}[METRICS[metric.removesuffix("_large")].better]
-    return Grid(f"{metric} ({unit}; {arrow})", ["method", *labels], rows)
+    known = metric_of(metric)
+    return Grid(f"{metric} ({known.unit}; {known.better} is better)", ["method", *labels], rows)
 
 
 def _ours(cell: Cell) -> str:
@@ -153,7 +156,7 @@ def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell])
     ]
     used = {MARKS.get(cell.paper_confidence, "") for cell in cells}
     notes += [text for mark, text in MARK_NOTES.items() if mark in used]
-    reasons = sorted({(cell.method, cell.note) for cell in cells if cell.verdict == "not applicable"})
+    reasons = sorted({(cell.method, cell.note) for cell in cells if cell.verdict == "not applicable" and cell.note})
     notes += [f"— {config.methods[method].entry.label}: {reason}." for method, reason in reasons]
     notes += sorted(
         {f"{config.methods[c.method].entry.label}, {c.dataset}: {c.note}" for c in cells if "failed" in c.note}

@@ -1,4 +1,4 @@
-"""Data (paper, section 5.1 and appendix E).
+"""Data (paper, section 5.1).
 
 Input: nothing (the two-dimensional problems are drawn). Output: one `data.npz` per experiment and data set.
 """

@@ -1,4 +1,4 @@
-"""Training (paper, Algorithms 1 to 3): a method on a data set, a chunk of seeds in one process.
+"""Training: a method on a data set, a chunk of seeds in one process.
 
 Input: `data.npz`. Output per seed: `model.safetensors` (best and last network) and `train.csv`.
 Half-finished training is kept under `.resume/` and goes on where it stopped.

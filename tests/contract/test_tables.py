@@ -1,0 +1,71 @@
+"""Tables: the verdict's arithmetic, Table 1 from the code, and markup that survives its format."""
+
+import csv
+import io
+
+import pytest
+
+from cfm import config as configuration
+from cfm.paper import Published
+from cfm.settings import Table
+from cfm.tables import comparison, taxonomy
+from cfm.tables.base import Grid, Rendered, latex, markdown
+
+
+def _published(mean: float | None, std: float | None, confidence: str = "confirmed") -> Published:
+    return Published("Table 2", "X", "Y", "W2", mean, std, "1", confidence)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "paper", "expected"),
+    [
+        (1.0, 0.3, _published(2.4, 0.4), "agrees"),  # 1.4 apart, 3 * 0.5 allowed
+        (1.0, 0.3, _published(2.6, 0.4), "differs"),
+        (1.0, None, _published(1.2, 0.1), "agrees"),
+        (1.0, 0.1, _published(1.2, None), "agrees"),
+        (1.0, None, _published(1.0, None), "no published spread"),
+        (1.0, 0.1, None, "no published value"),
+        (1.0, 0.1, _published(None, None, "unknown"), "no published value"),
+        (1.0, 0.1, _published(1.0, 0.1, "unconfirmed"), "agrees (published value unconfirmed)"),
+        (9.0, 0.1, _published(1.0, 0.1, "mean_confirmed"), "differs (published value mean confirmed)"),
+    ],
+)
+def test_verdict(mean: float, std: float | None, paper: Published | None, expected: str) -> None:
+    assert comparison.verdict(mean, std, paper) == expected
+
+
+def test_table_1_is_the_papers_taxonomy() -> None:
+    """The properties the paper's Table 1 lists, read off the code that trains."""
+    config = configuration.load("paper", ("taxonomy",))
+    rendered = taxonomy.render(config, "taxonomy", Table("taxonomy", ""))
+    rows = {row["method"]: row for row in csv.DictReader(io.StringIO(rendered.csv))}
+    properties = {
+        name: tuple(row[key] for key in ("conditional OT", "marginal OT", "general source"))
+        for name, row in rows.items()
+    }
+    assert properties == {
+        "VE diffusion": ("no", "no", "no"),
+        "VP diffusion": ("no", "no", "no"),
+        "FM": ("yes", "no", "no"),
+        "Rectified flow": ("yes", "no", "yes"),
+        "VP-CFM": ("no", "no", "yes"),
+        "I-CFM": ("yes", "no", "yes"),
+        "OT-CFM": ("yes", "yes", "yes"),
+        "SB-CFM": ("yes", "entropic", "yes"),
+    }
+    assert rows["FM"]["q(z)"] == "q(x1)" and rows["Rectified flow"]["σ_t"] == "0"
+
+
+def test_formats_hold_the_same_cells() -> None:
+    table = Table("comparison", "100% of a_b & c")
+    rendered = Rendered("", [Grid("w2 (σ²)", ("method", "N → x"), [("A_1", "1.0 ± 0.1<br>paper: —")])], ["‡ note #1"])
+    text = markdown(table, rendered)
+    assert "| A_1 | 1.0 ± 0.1<br>paper: — |" in text and "- ‡ note #1" in text
+    source = latex(table, rendered)
+    assert r"100\% of a\_b \& c" in source and r"A\_1 & 1.0 $\pm$ 0.1 paper: --- \\" in source
+    assert source.count("{") == source.count("}")
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0184, "0.018"), (12.5, "12.500"), (1129.4, "1129"), (-0.5, "-0.500")])
+def test_numbers(value: float, text: str) -> None:
+    assert comparison.number(value) == text
