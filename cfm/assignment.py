@@ -94,7 +94,8 @@ def _checked(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _pot() -> Any:
+def pot() -> Any:
+    """POT, imported when it is needed."""
     if "torch" not in sys.modules:  # otherwise POT imports torch, 1.5 s, for nothing
         os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
     import ot
@@ -105,7 +106,7 @@ def _pot() -> Any:
 def _dense(x: Floats, y: Floats, a: Floats, b: Floats) -> tuple[Ints, Floats]:
     """Optimal plan as the main target of each point, and source duals, for masses a and b."""
     cost = np.asarray(cdist(x, y, "sqeuclidean"), dtype=np.float64)
-    plan, log = _pot().emd(a, b, cost, numItermax=MAX_ITERATIONS, log=True)
+    plan, log = pot().emd(a, b, cost, numItermax=MAX_ITERATIONS, log=True)
     if log["warning"] is not None:
         raise RunFailed(f"ot.emd: {log['warning']}")
     return plan.argmax(axis=1), log["u"]
@@ -198,7 +199,7 @@ def _simplex_with_hub(i: Ints, j: Ints, cost: Floats, n: int, price: float) -> t
     sources = np.concatenate([i, points, hub, [n]]).astype(np.uint64)
     targets = np.concatenate([j, hub, points, [n]]).astype(np.uint64)
     costs = np.concatenate([cost, np.full(2 * n, price), [0.0]])
-    solve = _pot().lp.emd_wrap.emd_c_sparse
+    solve = pot().lp.emd_wrap.emd_c_sparse
     matched, to, _, _, u, _, code = solve(mass, mass, sources, targets, costs, MAX_ITERATIONS)
     matching = np.full(n + 1, n)
     if code == 1:  # optimal; otherwise all stay single and the dense solver has the last word

@@ -15,6 +15,7 @@ from cfm.digest import code_digest
 from cfm.errors import UserError
 from cfm.metrics import METRICS
 from cfm.progress import Progress
+from cfm.provenance import file_digest
 
 # The modules at the root of each stage; a method's own file is added where the stage runs it.
 STAGES = {
@@ -96,14 +97,16 @@ def train(
     settings = config.experiments[experiment].train
     if not config.methods[method].method.trained or settings is None:
         raise UserError(f"{method} is not trained: use `sample`")
-    code = run_code(config, "train", dataset, method)
+    data_path = config.layout.data(experiment, dataset)
+    # Half-finished training goes on only with the same settings, code and data.
+    identity = digest(text + run_code(config, "train", dataset, method) + file_digest(data_path))
     with _progress(config, f"train {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
         failures = run(
             config.methods[method].method,
             settings,
-            config.layout.data(experiment, dataset),
+            data_path,
             runs,
-            config.layout.resume(digest(text + code), tuple(runs)),
+            config.layout.resume(identity, tuple(runs)),
             text,
             config.main.device,
             report,

@@ -153,6 +153,8 @@ def _entry(name: str, value: Any, kind: str, experiments: list[str]) -> tuple[En
     if not isinstance(value, dict):
         raise UserError(f"{where}: a mapping is expected, got {value!r}")
     entry = build(Entry, {key: item for key, item in value.items() if key in _ENTRY_KEYS}, where)
+    if kind == "datasets" and entry.experiments:
+        raise UserError(f"{where}: unknown key 'experiments'; an experiment's file names its data sets")
     for experiment in entry.experiments:
         check_name(experiment, experiments, "experiment", where / "experiments")
     family = method_family(entry.family, where) if kind == "methods" else dataset_family(entry.family, where)

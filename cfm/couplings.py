@@ -8,18 +8,14 @@ back to independent pairs.
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cfm.assignment import Potentials, assign
+from cfm.assignment import Potentials, assign, pot, reference_potentials
 from cfm.errors import RunFailed
 
 Array = npt.NDArray[np.floating]
@@ -29,22 +25,6 @@ Indices = npt.NDArray[np.int64]
 _KERNEL_RANGE = 690.0
 _TOLERANCE = 1e-3
 _MAX_ITERATIONS = 20_000
-
-
-def _ot() -> ModuleType:
-    # POT imports torch (1.5 s) unless it is told not to; where torch is loaded already it costs nothing.
-    if "torch" not in sys.modules:
-        os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
-    import ot
-
-    return ot
-
-
-def _quiet(solve: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
-    # POT warns where a solve did not converge; every caller judges the result itself and raises.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return solve(*arguments, **settings)
 
 
 def flat(points: Array) -> npt.NDArray[np.float64]:
@@ -76,9 +56,8 @@ def entropic_plan(x0: Array, x1: Array, epsilon: float) -> npt.NDArray[np.float6
     if not np.isfinite(cost).all():
         raise RunFailed("entropic coupling: the cost matrix has non-finite entries")
     if cost.max() > _KERNEL_RANGE * epsilon:
-        weights = (np.full(len(x), 1 / len(x)) for x in (x0, x1))
-        _, log = _quiet(_ot().emd, *weights, cost, numItermax=10_000_000, log=True)
-        cost = cost - log["u"][:, None] - log["v"]
+        cost = cost - reference_potentials(flat(x0), flat(x1)).u[:, None]
+        cost -= cost.min(axis=0)  # the c-transform of u is the other potential
     return _sinkhorn(np.exp(cost * (-1 / epsilon)))
 
 
@@ -178,8 +157,9 @@ def _entropic_float32(batch: Minibatch, rng: np.random.Generator) -> tuple[Indic
     """
     cost = squared_distances(batch.x0, batch.x1).astype(np.float32)
     weights0, weights1 = (np.full(len(x), 1 / len(x)) for x in (batch.x0, batch.x1))
-    with np.errstate(all="ignore"):
-        plan = _quiet(_ot().sinkhorn, weights0, weights1, cost, 2 * batch.sigma**2)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of what is shown here
+        plan = pot().sinkhorn(weights0, weights1, cost, 2 * batch.sigma**2)
     check_plan(plan)
     return draw_with_replacement(plan, rng)
 

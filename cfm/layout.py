@@ -43,9 +43,9 @@ class Layout:
     def log(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"
 
-    def resume(self, spec_hash: str, seeds: tuple[int, ...]) -> Path:
+    def resume(self, identity: str, seeds: tuple[int, ...]) -> Path:
         """The state of unfinished training, unknown to Snakemake, which deletes what failed jobs wrote."""
-        return self.root / ".resume" / f"{spec_hash}-{'-'.join(map(str, seeds))}.safetensors"
+        return self.root / ".resume" / f"{identity}-{'-'.join(map(str, seeds))}.safetensors"
 
 
 RUN_FILES = ("spec.json", "metrics.json", "provenance.json")

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cfm.errors import UserError
+
 _PACKAGES = ("torch", "torchdyn", "pot", "numpy", "scipy", "scikit-learn", "pandas", "snakemake")
 
 
@@ -65,9 +67,12 @@ def package_versions() -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """sha256 of a file; `UserError` if it is not there."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; `make reproduce` writes it") from None
 
 
 @functools.cache

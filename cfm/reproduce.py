@@ -26,7 +26,7 @@ _STEPS = re.compile(r"^(\d+) of (\d+) steps")
 
 
 def run(config: Config, experiments: Sequence[str], cores: str, profile: str) -> int:
-    """Run the budget; Snakemake's exit code, or 1 if it went well but a run failed."""
+    """Run the budget; returns Snakemake's exit code. A run that failed is named, and is data (status=failed)."""
     check_name(profile, [path.name for path in PROFILES.iterdir()], "profile", Where("PROFILE"))
     if not re.fullmatch(r"all|[1-9]\d*", cores):
         raise UserError(f"CORES: a number or 'all' is expected, got '{cores}'")

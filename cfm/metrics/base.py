@@ -21,14 +21,15 @@ class Evaluation:
     """One run's samples on one test set.
 
     `x0`, `x1`, `target`: source, transported and test points, shape (n, dim); `energy`: path energy of each
-    point, shape (n,); `reference`: W2^2 between source and target as the identity control measured it, None
-    for the identity itself; `train_seconds`: None where nothing was trained.
+    point, shape (n,), None where only end points are known; `reference`: W2^2 between source and target as
+    the identity control measured it, None for the identity itself; `train_seconds`: None where nothing was
+    trained.
     """
 
     x0: Points
     x1: Points
     target: Points
-    energy: Points
+    energy: Points | None
     nfe: int
     sample_seconds: float
     train_seconds: float | None

@@ -14,15 +14,15 @@ import numpy as np
 from cfm.metrics.base import Evaluation, Metric
 
 
-def path_energy(evaluation: Evaluation) -> float:
+def path_energy(evaluation: Evaluation) -> float | None:
     """PE, the mean over the test points, in data units squared."""
-    return float(np.mean(evaluation.energy, dtype=np.float64))
+    return None if evaluation.energy is None else float(np.mean(evaluation.energy, dtype=np.float64))
 
 
-def npe(evaluation: Evaluation) -> float:
+def npe(evaluation: Evaluation) -> float | None:
     """NPE with the W2^2 between the test source and the test target in the denominator."""
-    optimal = evaluation.source_target_w2_squared
-    return abs(path_energy(evaluation) - optimal) / optimal
+    energy, optimal = path_energy(evaluation), evaluation.source_target_w2_squared
+    return None if energy is None else abs(energy - optimal) / optimal
 
 
 METRICS = {

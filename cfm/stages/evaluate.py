@@ -102,7 +102,9 @@ def _evaluations(
         raise UserError(f"{path}: x0 {x0.shape}, x1 {x1.shape}: equal shapes are needed, a row per test point")
     if not np.isfinite(x1).all():
         raise RunFailed("the samples are not finite")
-    energy = stored["energy"] if "energy" in stored else polyline_energy(stored["t"], stored["trajectory"])
+    energy = stored.get("energy")
+    if energy is None and "trajectory" in stored:
+        energy = polyline_energy(stored["t"], stored["trajectory"])
     cut, first = {}, 0
     for split in _TEST_SETS:
         target = data.target(split)
@@ -113,7 +115,7 @@ def _evaluations(
                 x0[rows],
                 x1[rows],
                 target,
-                energy[rows],
+                None if energy is None else energy[rows],
                 int(stored["nfe"]),
                 float(stored["seconds"]),
                 float(stored["train_seconds"]) if "train_seconds" in stored else None,

@@ -57,7 +57,7 @@ def test_an_edit_of_a_method_changes_that_method_only(package: Path) -> None:
 def test_an_edit_of_a_shared_module_changes_who_uses_it(package: Path) -> None:
     before = _digests()
     path = package / "metrics/path_energy.py"
-    path.write_text(path.read_text().replace("- optimal) / optimal", "- optimal) / (2 * optimal)"))
+    path.write_text(path.read_text().replace("(energy - optimal) / optimal", "(energy - optimal) / (2 * optimal)"))
     changed = _changed(before)
     assert {("evaluate", "otcfm"), ("evaluate", "identity")} <= changed
     assert ("train", "otcfm") not in changed

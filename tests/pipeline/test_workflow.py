@@ -112,7 +112,9 @@ def test_a_code_edit_cannot_leave_a_stale_number(project: Project) -> None:
     before = {
         (r["method"], r["dataset"]): r for r in _rows(project.results / "tables/table2.csv") if r["metric"] == "npe"
     }
-    project.replace("cfm/metrics/path_energy.py", "- optimal) / optimal", "- optimal) / optimal * 8")
+    project.replace(
+        "cfm/metrics/path_energy.py", "abs(energy - optimal) / optimal", "abs(energy - optimal) / optimal * 8"
+    )
     planned = project.planned()
     assert planned["evaluate_toy2d_42"] == 9 and not any(r.startswith(("train", "sample")) for r in planned)
     assert project.reproduce().returncode == 0

@@ -33,6 +33,13 @@ def sample_files(experiment, seeds):
     return run_files(experiment, seeds, *(f"samples/{solver}.npz" for solver in CONFIG.experiments[experiment].solvers))
 
 
+def shown(experiment, item):
+    """What a table or figure shows besides numbers: a changed label or matrix makes it anew."""
+    methods = [CONFIG.methods[name] for name in CONFIG.methods_of(experiment)]
+    datasets = [CONFIG.datasets[name] for name in CONFIG.experiments[experiment].datasets]
+    return configuration.canonical([item, methods, datasets])
+
+
 def log_file(experiment, stage, seeds):
     return str(LAYOUT.log(f"{experiment}/{{dataset}}/{{method}}-{stage}-{seeds[0]}"))
 

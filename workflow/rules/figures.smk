@@ -45,7 +45,7 @@ for experiment, settings in CONFIG.experiments.items():
                 budget=CONFIG.budget,
                 experiment=experiment,
                 figure=name,
-                shown=configuration.canonical(figure),
+                shown=shown(experiment, figure),
                 code=commands.stage_digest("figure", f"cfm.figures.{figure.kind}"),
             message:
                 "figure {params.experiment}/{params.figure} of {wildcards.dataset}"

@@ -22,12 +22,6 @@ def table_files():
     ]
 
 
-def shown(experiment):
-    """What a table shows besides numbers: a changed label or matrix makes it anew."""
-    members = CONFIG.methods_of(experiment)
-    return configuration.canonical([CONFIG.experiments[experiment].tables, [CONFIG.methods[name] for name in members]])
-
-
 for experiment in CHUNKS:
 
     rule:
@@ -70,7 +64,7 @@ for experiment, settings in CONFIG.experiments.items():
                 budget=CONFIG.budget,
                 experiment=experiment,
                 table=name,
-                shown=shown(experiment),
+                shown=shown(experiment, table),
                 code=commands.stage_digest("table", f"cfm.tables.{table.kind}"),
             message:
                 "table {params.experiment}/{params.table}"
