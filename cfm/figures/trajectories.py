@@ -28,24 +28,25 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str) -> Can
     figure, axes = pyplot.subplots(
         1,
         len(methods),
-        figsize=(2.4 * len(methods), 2.9),
+        figsize=(2.3 * len(methods), 3.15),
         sharex=True,
         sharey=True,
         squeeze=False,
-        layout="constrained",
     )
+    figure.set_layout_engine("constrained", w_pad=0.0)
     for axis, method in zip(axes[0], methods, strict=True):
         run = config.layout.run(experiment, dataset, method, seed)
         _panel(axis, read_arrays(config.layout.samples(run, settings.solver)), target)
         axis.set_title(config.methods[method].entry.label)
     _legend(figure, axes[0, 0])
-    figure.suptitle(config.datasets[dataset].entry.label, fontsize=12)
+    figure.suptitle(config.datasets[dataset].entry.label, fontsize=11, x=0.01, horizontalalignment="left")
     return figure
 
 
 def _panel(axis: Axes, stored: dict[str, np.ndarray], target: np.ndarray) -> None:
     axis.set_aspect("equal")
     axis.set_axis_off()
+    axis.margins(0.01)
     axis.scatter(
         target[:, 0],
         target[:, 1],
@@ -60,8 +61,8 @@ def _panel(axis: Axes, stored: dict[str, np.ndarray], target: np.ndarray) -> Non
         axis.text(0.5, 0.5, f"failed: {stored['failure']}", ha="center", transform=axis.transAxes, wrap=True)
         return
     path = stored["trajectory"][:, :_POINTS]
-    axis.plot(path[..., 0], path[..., 1], color=COLOURS["green"], linewidth=0.35, alpha=0.45, zorder=1)
-    axis.scatter(path[0, :, 0], path[0, :, 1], s=3, color="black", linewidths=0, zorder=2, label="source, t = 0")
+    axis.plot(path[..., 0], path[..., 1], color=COLOURS["green"], linewidth=0.4, alpha=0.4, zorder=1)
+    axis.scatter(path[0, :, 0], path[0, :, 1], s=2.5, color="black", linewidths=0, zorder=2, label="source, t = 0")
     axis.scatter(
         path[-1, :, 0],
         path[-1, :, 1],
