@@ -8,15 +8,8 @@ from typing import Any
 from cfm.config import Config
 from cfm.resume import atomic
 
-# Okabe & Ito's colours, which stay apart for colour-blind readers.
-COLOURS = {
-    "orange": "#E69F00",
-    "sky": "#56B4E9",
-    "green": "#009E73",
-    "blue": "#0072B2",
-    "red": "#D55E00",
-    "grey": "#999999",
-}
+# From Okabe and Ito's palette, which stays apart for colour-blind readers.
+COLOURS = {"green": "#009E73", "blue": "#0072B2", "grey": "#999999"}
 
 STYLE: Any = {
     "font.family": "sans-serif",

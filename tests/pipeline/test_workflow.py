@@ -336,3 +336,34 @@ def test_a_run_can_be_kept_with_its_provenance(project: Project) -> None:
     (project.results / "tables/table2.md").unlink()
     done = project.cfm("reference", "--budget", "smoke", "--experiment", "toy2d")
     assert done.returncode == 2 and "run `make reproduce BUDGET=smoke` first" in done.stderr
+
+
+def test_more_seeds_run_only_the_new_ones(project: Project) -> None:
+    """Seeds share a process in chunks of fixed size: a third seed is a chunk of its own."""
+    project.replace("config/budgets/smoke.yaml", "seeds: [42, 43]", "seeds: [42, 43, 44]")
+    planned = project.planned()
+    assert planned["train_toy2d_44"] == 5
+    assert not any(rule.endswith("_42") for rule in planned)
+
+
+def test_a_resumed_training_starts_anew_when_its_data_changed(new_project: Project) -> None:
+    """What is half-trained belongs to settings, code and data: other data, other state."""
+    arguments = ["--budget", "smoke", "--experiment", "toy2d", "--dataset", "moons_8gaussians"]
+    assert new_project.cfm("data", *arguments).returncode == 0
+    new_project.replace("config/budgets/smoke.yaml", "steps: 30", "steps: 20000")
+    process = new_project.start("train", *arguments, "--method", "icfm")
+    resume = new_project.folder / "results/smoke/.resume"
+    deadline = time.monotonic() + 60
+    while not _step(resume) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (state,) = resume.glob("[!.]*.safetensors")
+    new_project.replace("cfm/datasets/toy2d.py", "rng.integers(8, size=n), 12.0", "rng.integers(8, size=n), 11.0")
+    assert new_project.cfm("data", *arguments).returncode == 0
+    process = new_project.start("train", *arguments, "--method", "icfm")
+    while len(list(resume.glob("[!.]*.safetensors"))) < 2 and time.monotonic() < deadline + 60:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len([path for path in resume.glob("[!.]*.safetensors") if path != state]) == 1

@@ -1,0 +1,63 @@
+"""Figures: every method has its panel, a failed run says why, the same numbers give the same bytes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cfm import config as configuration
+from cfm.config import Config
+from cfm.figures.base import COLOURS, draw
+from cfm.resume import write_arrays
+
+DATASET = "gaussian_8gaussians"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """The smoke budget with its results elsewhere, and samples for all trained methods."""
+    import dataclasses
+
+    loaded = configuration.load("smoke", ("toy2d",))
+    loaded = dataclasses.replace(loaded, main=dataclasses.replace(loaded.main, results=str(tmp_path)))
+    rng = np.random.default_rng(0)
+    write_arrays(loaded.layout.data("toy2d", DATASET), {"test_1": rng.standard_normal((50, 2)).astype(np.float32)})
+    for dataset, method in loaded.pairs("toy2d"):
+        if dataset == DATASET and loaded.methods[method].method.trained:
+            trajectory = rng.standard_normal((5, 20, 2)).astype(np.float32)
+            run = loaded.layout.run("toy2d", dataset, method, 42)
+            write_arrays(loaded.layout.samples(run, "rk4"), {"trajectory": trajectory})
+    return loaded
+
+
+def _bytes(config: Config, suffix: str) -> bytes:
+    return config.layout.figure("toy2d", "trajectories", DATASET, suffix).read_bytes()
+
+
+def test_a_figure_is_the_same_every_time(config: Config) -> None:
+    draw(config, "toy2d", "trajectories", DATASET)
+    first = {suffix: _bytes(config, suffix) for suffix in ("png", "pdf")}
+    assert first["png"][:4] == b"\x89PNG" and first["pdf"][:4] == b"%PDF"
+    draw(config, "toy2d", "trajectories", DATASET)
+    assert {suffix: _bytes(config, suffix) for suffix in first} == first
+
+
+def test_a_failed_run_has_its_reason_in_its_panel(config: Config) -> None:
+    run = config.layout.run("toy2d", DATASET, "otcfm", 42)
+    reason = "the loss is not finite"
+    write_arrays(config.layout.samples(run, "rk4"), {"x0": np.zeros((1, 2)), "failure": np.array(reason)})
+    from cfm.figures import trajectories
+
+    figure = trajectories.draw(config, "toy2d", config.experiments["toy2d"].figures["trajectories"], DATASET)
+    titles = {axis.get_title(): [text.get_text() for text in axis.texts] for axis in figure.axes}
+    assert titles["OT-CFM"] == [f"failed: {reason}"]
+    assert list(titles) == ["I-CFM", "OT-CFM", "FM", "SB-CFM", "VP-CFM"]
+    assert titles["I-CFM"] == []
+
+
+def test_colours_stay_apart_without_colour_vision() -> None:
+    """Their brightness differs, so that lines and points stay apart in grey print."""
+    from matplotlib.colors import to_rgb
+
+    brightness = sorted(np.dot(to_rgb(colour), [0.2126, 0.7152, 0.0722]) for colour in COLOURS.values())
+    assert np.diff([0.0, *brightness, 1.0]).min() > 0.05  # between black points and white paper

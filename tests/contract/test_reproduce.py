@@ -1,0 +1,122 @@
+"""The command around the workflow: what it refuses, what it shows, and that the README speaks of what exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cfm import config as configuration
+from cfm.errors import UserError
+from cfm.reproduce import _only_one, _Overview, run
+from cfm.status import run_states
+
+
+def test_a_wrong_profile_or_core_count_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    config = configuration.load("smoke")
+    with pytest.raises(UserError, match="PROFILE: unknown profile 'locl'; did you mean 'local'"):
+        run(config, [], "2", "locl")
+    for cores in ("0", "two", "2; rm -rf", ""):
+        with pytest.raises(UserError, match="CORES: a number or 'all'"):
+            run(config, [], cores, "local")
+
+
+def test_the_lock_admits_one_and_is_free_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "results/.lock"
+    with _only_one(path), pytest.raises(UserError, match="another `make reproduce`"), _only_one(path):
+        pass
+    with _only_one(path):
+        pass
+
+
+def test_the_overview_counts_steps_and_passes_on_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    overview = _Overview(configuration.load("smoke"))
+    for line in (
+        "Job 3: train toy2d/moons/icfm\n",
+        "12 of 48 steps (25%) done\n",
+        "Error in rule train_toy2d_42:\n",
+        "    log: results/smoke/logs/x.log\n",
+        "\n",
+        "Job 4: something else\n",
+    ):
+        overview.see(line)
+    assert (overview.done, overview.total) == (12, 48)
+    assert capsys.readouterr().out.splitlines() == [
+        "Error in rule train_toy2d_42:",
+        "    log: results/smoke/logs/x.log",
+    ]
+
+
+def test_states_of_a_budget_that_never_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configuration.load("smoke")
+    monkeypatch.chdir(tmp_path)
+    states = run_states(config)
+    assert len(states) == 26 + 8
+    assert {state.state for state in states} == {"missing"}
+
+
+def test_profiles_are_yaml_with_the_flags_that_reruns_rely_on() -> None:
+    for path in Path("workflow/profiles").glob("*/config.yaml"):
+        profile = yaml.safe_load(path.read_text())
+        assert profile["rerun-incomplete"] is True and profile["keep-going"] is True
+    assert yaml.safe_load(Path("workflow/profiles/gpu/config.yaml").read_text())["resources"] == ["gpu=1"]
+
+
+def test_the_readme_names_targets_files_and_verbs_that_exist() -> None:
+    text = Path("README.md").read_text()
+    targets = set(re.findall(r"^([a-z]+):", Path("Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"make ([a-z]+)", text)) <= targets
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert link.startswith("https://") or Path(link).exists(), link
+    verbs = Path("cfm/__main__.py").read_text()
+    for verb in re.findall(r"-m cfm ([a-z]+)", text):
+        assert f'"{verb}"' in verbs
+    entry = re.search(r"( +my_variant:\n(?: +.*\n)+)", text)
+    assert entry and set(next(iter(yaml.safe_load(entry[1]).values()))) <= {
+        "label", "family", "coupling", "path", "sigma", "experiments",
+    }  # fmt: skip
+
+
+def test_documents_link_to_files_that_exist() -> None:
+    for document in Path("docs").glob("*.md"):
+        for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            assert link.startswith("https://") or (document.parent / link).exists(), f"{document}: {link}"
+
+
+def test_make_and_the_lock_agree_on_what_is_installed() -> None:
+    """Every dependency of pyproject.toml is pinned in the lock, and torch is pinned in the same file."""
+    import tomllib
+
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    pinned = {
+        line.split("==")[0].lower() for line in Path("requirements.lock").read_text().splitlines() if "==" in line
+    }
+    names = {re.split(r"[<>=]", requirement)[0].lower() for requirement in wanted}
+    assert names <= pinned | {name.replace("-", "_") for name in pinned} | {name.replace("_", "-") for name in pinned}
+    plan = subprocess.run(["make", "-n", "-W", "requirements.lock", "setup"], capture_output=True, text=True).stdout
+    assert plan.count("-m pip install") == 1 and "--requirement requirements.lock" in plan
+
+
+def test_the_readmes_numbers_are_the_reference_runs() -> None:
+    """Every row of the README's table, cell by cell, from the committed csv."""
+    import csv
+
+    with open("results/reference/paper/toy2d/tables/table2.csv", newline="") as file:
+        cells = {(r["method"], r["dataset"], r["metric"]): r for r in csv.DictReader(file)}
+    config = configuration.load("paper", ("toy2d",))
+    labels = {config.methods[name].entry.label: name for name in config.methods_of("toy2d")}
+    text = Path("README.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    checked = 0
+    for label, *values in rows:
+        method = labels.get(label.removesuffix(" (ours)"))
+        if method is None or "(ours)" not in label:
+            continue
+        for dataset, value in zip(config.experiments["toy2d"].datasets, values, strict=True):
+            cell = cells[method, dataset, "npe"]
+            expected = f"{float(cell['mean']):.3f} ± {float(cell['std']):.3f}" if cell["mean"] else "—"
+            assert value == expected
+            checked += 1
+    assert checked == 5 * 4
