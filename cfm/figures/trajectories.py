@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str) -> Can
     for axis, method in zip(axes[0], methods, strict=True):
         run = config.layout.run(experiment, dataset, method, seed)
         _panel(axis, read_arrays(config.layout.samples(run, settings.solver)), target)
-        axis.set_title(config.methods[method].entry.label)
+        axis.set_title(textwrap.fill(config.methods[method].entry.label, 22))
     _legend(figure, axes[0, 0])
     figure.suptitle(config.datasets[dataset].entry.label, fontsize=11, x=0.01, horizontalalignment="left")
     return figure
