@@ -36,10 +36,8 @@ from cfm.errors import RunFailed
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-DENSE_BATCH, DENSE_LARGE = (
-    128,
-    1500,
-)  # up to these sizes plain ot.emd is as fast (assign, wasserstein2_squared)
+# Up to these sizes plain ot.emd is as fast (in `assign` and `wasserstein2_squared`).
+DENSE_BATCH, DENSE_LARGE = 128, 1500
 CELL = 10  # points per cell of the coarse problem that gives wasserstein2_squared its reference duals
 CHUNK = 512  # rows of C held in memory at once
 ROUNDS = 4
