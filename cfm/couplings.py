@@ -25,6 +25,7 @@ Indices = npt.NDArray[np.int64]
 _KERNEL_RANGE = 690.0
 _TOLERANCE = 1e-2
 _MAX_ITERATIONS = 20_000
+_OVER_RELAXATION, _NEAR = 1.7, 0.5
 
 
 def flat(points: Array) -> npt.NDArray[np.float64]:
@@ -56,29 +57,33 @@ def entropic_plan(x0: Array, x1: Array, epsilon: float) -> npt.NDArray[np.float6
     if not np.isfinite(cost).all():
         raise RunFailed("entropic coupling: the cost matrix has non-finite entries")
     if cost.max() > _KERNEL_RANGE * epsilon:
-        cost = cost - reference_potentials(flat(x0), flat(x1)).u[:, None]
+        cost -= reference_potentials(flat(x0), flat(x1)).u[:, None]
         cost -= cost.min(axis=0)  # the c-transform of u is the other potential
     return _sinkhorn(np.exp(cost * (-1 / epsilon)))
 
 
 def _sinkhorn(kernel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The plan diag(u) K diag(v) with uniform marginals, by alternating scaling.
+    """The plan diag(u) K diag(v) with uniform marginals, by alternating scaling with over-relaxation.
 
-    Columns are exact after every pass, so the error is that of the rows; it comes for free with the product
-    K v that the next pass needs.
+    u <- u (a / (u K v))^w is Sinkhorn's step for w = 1; once it is near, w = 1.7 needs a quarter of the passes
+    where they are many (Thibault et al. 2021). The last step has w = 1, which makes the columns exact.
     """
     n, m = kernel.shape
-    u, v = np.zeros(n), np.full(m, 1 / m)
+    v = np.full(m, 1 / m)
+    u = 1 / (n * (kernel @ v))
     with np.errstate(all="ignore"):  # a kernel with an empty row gives infinities, caught here
         for _ in range(_MAX_ITERATIONS):
-            rows = kernel @ v
-            error = np.abs(u * rows - 1 / n).sum()
+            columns = v * (u @ kernel)
+            exact = v / (m * columns)
+            rows = u * (kernel @ exact)
+            error = np.abs(rows - 1 / n).sum()
             if error <= _TOLERANCE:
-                return u[:, None] * kernel * v
+                return u[:, None] * kernel * exact
             if not np.isfinite(error):
                 raise RunFailed("the transport plan has non-finite entries")
-            u = 1 / (n * rows)
-            v = 1 / (m * (u @ kernel))
+            omega = _OVER_RELAXATION if error < _NEAR else 1.0
+            v = v * (1 / (m * columns)) ** omega
+            u = u * (1 / (n * (u * (kernel @ v)))) ** omega
     raise RunFailed(f"Sinkhorn's iterations miss the marginals by {error:.2g} after {_MAX_ITERATIONS} passes")
 
 
@@ -109,8 +114,7 @@ def draw_with_replacement(plan: Array, rng: np.random.Generator) -> tuple[Indice
 class Minibatch:
     """Source and target points (n, ...) to be paired, the path's sigma, and optional duals to start from.
 
-    The potentials come from a reference sample of the same two distributions; they save time and change
-    no result.
+    The potentials come from a reference sample of the same two distributions and only save time.
     """
 
     x0: Array
