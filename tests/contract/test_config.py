@@ -67,7 +67,7 @@ WRONG = [
     ("methods.yaml", "\nfm:\n", "\nicfm:\n", r"methods.yaml: key given twice: icfm"),
     ("datasets.yaml", "target: moons", "target: moon", r"datasets.yaml: gaussian_moons.target: unknown target 'moon'; did you mean 'moons'"),
     ("config.yaml", "couplings]", "coupling]", r"config.yaml: experiments: unknown experiment 'coupling'; did you mean 'couplings'"),
-    ("budgets/quick.yaml", "steps: 5000", "step: 5000", r"quick.yaml: experiments.toy2d.train: unknown key 'step'; did you mean 'steps'"),
+    ("budgets/quick.yaml", "steps: 10000", "step: 10000", r"quick.yaml: experiments.toy2d.train: unknown key 'step'; did you mean 'steps'"),
     ("budgets/quick.yaml", "toy2d:", "toyd:", r"quick.yaml: experiments: unknown experiment 'toyd'; did you mean 'toy2d'"),
 ]  # fmt: skip
 
