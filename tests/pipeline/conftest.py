@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import subprocess
@@ -86,6 +87,12 @@ class Project:
     def copy(self, folder: Path) -> Project:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a csv file."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _environment() -> dict[str, str]:

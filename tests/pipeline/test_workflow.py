@@ -1,27 +1,18 @@
 """The workflow as a user meets it: one command, nothing to do the second time, nothing stale, nothing lost."""
 
-import csv
 import json
-import os
-import signal
 import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import ROOT, Project
+from tests.pipeline.conftest import ROOT, Project, read_rows
 
 pytestmark = pytest.mark.pipeline
 
 NOTHING: dict[str, int] = {}
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("budget", ["smoke", "quick", "paper"])
@@ -57,7 +48,7 @@ def test_one_run_writes_what_the_contract_says(finished: Project) -> None:
 
 
 def test_the_table_holds_every_pair_and_a_dash_with_its_reason(finished: Project) -> None:
-    rows = _rows(finished.results / "tables/table2.csv")
+    rows = read_rows(finished.results / "tables/table2.csv")
     assert list(rows[0])[:10] == [
         "method", "dataset", "metric", "n", "mean", "std", "paper_mean", "paper_std", "paper_confidence", "verdict",
     ]  # fmt: skip
@@ -79,7 +70,7 @@ def test_the_tables_numbers_are_the_runs_numbers(finished: Project) -> None:
     cells = {
         (r["method"], r["dataset"], r["metric"]): r
         for table in ("table2", "table2_large")
-        for r in _rows(finished.results / f"tables/{table}.csv")
+        for r in read_rows(finished.results / f"tables/{table}.csv")
     }
     for metric in ("w2", "npe", "w2_large", "npe_large"):
         a, b = (v[metric] for v in values)
@@ -110,7 +101,7 @@ def test_a_comment_reruns_nothing_and_a_method_edit_only_that_method(project: Pr
 def test_a_code_edit_cannot_leave_a_stale_number(project: Project) -> None:
     """NPE is changed by a factor; the table follows without anything else being asked for."""
     before = {
-        (r["method"], r["dataset"]): r for r in _rows(project.results / "tables/table2.csv") if r["metric"] == "npe"
+        (r["method"], r["dataset"]): r for r in read_rows(project.results / "tables/table2.csv") if r["metric"] == "npe"
     }
     project.replace(
         "cfm/metrics/path_energy.py", "abs(energy - optimal) / optimal", "abs(energy - optimal) / optimal * 8"
@@ -119,7 +110,7 @@ def test_a_code_edit_cannot_leave_a_stale_number(project: Project) -> None:
     assert planned["evaluate_toy2d_42"] == 9 and not any(r.startswith(("train", "sample")) for r in planned)
     assert project.reproduce().returncode == 0
     after = {
-        (r["method"], r["dataset"]): r for r in _rows(project.results / "tables/table2.csv") if r["metric"] == "npe"
+        (r["method"], r["dataset"]): r for r in read_rows(project.results / "tables/table2.csv") if r["metric"] == "npe"
     }
     key = ("icfm", "gaussian_8gaussians")
     assert float(after[key]["mean"]) == pytest.approx(8 * float(before[key]["mean"]))
@@ -186,126 +177,12 @@ def test_a_new_variant_by_one_entry_and_a_new_method_by_one_file(project: Projec
     assert planned["train_toy2d_42"] == 2 and planned["sample_toy2d_42"] == 4
     done = project.reproduce()
     assert done.returncode == 0, done.stdout + done.stderr
-    cells = {(r["method"], r["dataset"], r["metric"]): r for r in _rows(project.results / "tables/table2.csv")}
+    cells = {(r["method"], r["dataset"], r["metric"]): r for r in read_rows(project.results / "tables/table2.csv")}
     for method in ("otcfm_trigonometric", "shrink"):
         for dataset in ("gaussian_8gaussians", "moons_8gaussians"):
             assert cells[method, dataset, "w2"]["n"] == "2"
     assert float(cells["shrink", "gaussian_8gaussians", "npe"]["mean"]) < 1
     assert "OT-CFM on the trigonometric path" in (project.results / "tables/table2.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "message"),
-    [
-        ("config/methods.yaml", "coupling: exact\n", "coupling: exakt\n", "did you mean 'exact'"),
-        ("config/experiments/toy2d.yaml", "seeds_per_job", "seeds_per_jobs", "did you mean 'seeds_per_job'"),
-    ],
-)
-def test_a_typo_ends_the_command_before_any_job(
-    new_project: Project, file: str, old: str, new: str, message: str
-) -> None:
-    new_project.replace(file, old, new)
-    done = new_project.reproduce()
-    assert done.returncode == 2
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith(f"error: {file}") and message in lines[0]
-    assert not (new_project.folder / "results").exists()
-
-
-def test_a_kill_while_training_costs_nothing(new_project: Project, finished: Project, numbers) -> None:  # type: ignore[no-untyped-def]
-    """SIGKILL in the middle, then the same command: the same bits as the run that was left alone."""
-    new_project.replace("config/budgets/smoke.yaml", "steps: 30", "steps: 3000")
-    arguments = ["--budget", "smoke", "--experiment", "toy2d", "--dataset", "moons_8gaussians"]
-    assert new_project.cfm("data", *arguments).returncode == 0
-    train = ["train", *arguments, "--method", "otcfm"]
-    assert new_project.cfm(*train).returncode == 0
-    undisturbed = numbers(new_project)
-    for path in new_project.results.rglob("model.safetensors"):
-        path.unlink()
-    resume = new_project.folder / "results/smoke/.resume"
-    kills = 0
-    while kills < 3:
-        process = new_project.start(*train)
-        deadline = time.monotonic() + 60
-        seen = _step(resume)
-        while _step(resume) <= seen and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert process.poll() is None, "training ended before it could be killed"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        kills += 1
-        assert not list(new_project.results.rglob("model.safetensors"))
-    assert 0 < _step(resume) < 3000
-    assert new_project.cfm(*train).returncode == 0
-    assert numbers(new_project) == undisturbed
-    assert not list(resume.glob("*.safetensors"))
-
-
-def _step(resume: Path) -> int:
-    from safetensors import safe_open
-
-    for path in resume.glob("[!.]*.safetensors"):
-        with safe_open(path, "np") as file:
-            return int(file.metadata()["step"])
-    return 0
-
-
-def test_a_kill_of_the_whole_workflow_ends_with_the_same_bits(new_project: Project, finished: Project, numbers) -> None:  # type: ignore[no-untyped-def]
-    process = new_project.start("reproduce", "--budget", "smoke", "--experiments", "toy2d", "--cores", "2")
-    deadline = time.monotonic() + 120
-    while not list(new_project.results.rglob("model.safetensors")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not list(new_project.results.glob("runs.csv"))
-    done = new_project.reproduce()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert numbers(new_project) == numbers(finished)
-
-
-def test_two_runs_at_once_are_one_run_and_one_clear_line(project: Project) -> None:
-    import fcntl
-
-    with open(project.folder / "results/smoke/.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = project.reproduce()
-    assert done.returncode == 2 and "another `make reproduce`" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-@pytest.mark.parametrize("victim", ["model.safetensors", "samples/rk4.npz"])
-def test_a_damaged_file_is_named_and_never_measured(project: Project, victim: str) -> None:
-    """Bits flipped in the middle of a file: the next stage says which file, in one line."""
-    path = project.results / "gaussian_8gaussians/otcfm/seed=42" / victim
-    content = bytearray(path.read_bytes())
-    if victim.endswith(".npz"):
-        content[len(content) // 2] ^= 0xFF
-    else:
-        content[:8] = bytes(8)
-    path.write_bytes(bytes(content))
-    verb = "sample" if victim == "model.safetensors" else "evaluate"
-    where = ["--experiment", "toy2d", "--dataset", "gaussian_8gaussians", "--method", "otcfm"]
-    done = project.cfm(verb, "--budget", "smoke", *where)
-    assert done.returncode == 2
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: ") and victim in last and "damaged" in last
-
-
-def test_a_failing_run_is_a_row_with_its_reason(new_project: Project) -> None:
-    """A learning rate that diverges: failed runs in runs.csv, `failed` in the table, the others untouched."""
-    new_project.replace("config/budgets/smoke.yaml", "steps: 30,", "steps: 30, learning_rate: 1.0e+30,")
-    done = new_project.reproduce()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "failed: toy2d/gaussian_8gaussians/icfm/seed=42: the loss is not finite" in done.stdout
-    rows = _rows(new_project.results / "runs.csv")
-    failed = [r for r in rows if r["status"] == "failed"]
-    assert {r["method"] for r in failed} == {"icfm", "otcfm", "fm"}
-    assert all(r["value"] == "" and "not finite" in r["reason"] for r in failed)
-    cells = {(r["method"], r["dataset"], r["metric"]): r for r in _rows(new_project.results / "tables/table2.csv")}
-    assert cells["icfm", "gaussian_8gaussians", "w2"]["verdict"] == "failed"
-    assert cells["identity", "gaussian_8gaussians", "w2"]["n"] == "2"
-    status = new_project.cfm("status", "--budget", "smoke", "--experiments", "toy2d").stdout
-    assert "10 failed" in status and "train-42.log" in status
 
 
 def test_status_says_what_is_missing(project: Project) -> None:
@@ -344,26 +221,3 @@ def test_more_seeds_run_only_the_new_ones(project: Project) -> None:
     planned = project.planned()
     assert planned["train_toy2d_44"] == 5
     assert not any(rule.endswith("_42") for rule in planned)
-
-
-def test_a_resumed_training_starts_anew_when_its_data_changed(new_project: Project) -> None:
-    """What is half-trained belongs to settings, code and data: other data, other state."""
-    arguments = ["--budget", "smoke", "--experiment", "toy2d", "--dataset", "moons_8gaussians"]
-    assert new_project.cfm("data", *arguments).returncode == 0
-    new_project.replace("config/budgets/smoke.yaml", "steps: 30", "steps: 20000")
-    process = new_project.start("train", *arguments, "--method", "icfm")
-    resume = new_project.folder / "results/smoke/.resume"
-    deadline = time.monotonic() + 60
-    while not _step(resume) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    (state,) = resume.glob("[!.]*.safetensors")
-    new_project.replace("cfm/datasets/toy2d.py", "rng.integers(8, size=n), 12.0", "rng.integers(8, size=n), 11.0")
-    assert new_project.cfm("data", *arguments).returncode == 0
-    process = new_project.start("train", *arguments, "--method", "icfm")
-    while len(list(resume.glob("[!.]*.safetensors"))) < 2 and time.monotonic() < deadline + 60:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert len([path for path in resume.glob("[!.]*.safetensors") if path != state]) == 1
