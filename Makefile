@@ -1,4 +1,4 @@
-# make reproduce | make test | make lint; BUDGET, CORES, PROFILE and EXPERIMENTS may be set.
+# make reproduce | make test | make lint | make bench; BUDGET, CORES, PROFILE and EXPERIMENTS may be set.
 BUDGET ?= quick
 CORES ?= all
 PROFILE ?= local
@@ -6,13 +6,16 @@ EXPERIMENTS ?=
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: reproduce test lint setup status
+.PHONY: reproduce test lint bench setup status
 
 reproduce: setup
 	@$(VENV)/bin/python -m cfm reproduce --budget "$(BUDGET)" --cores "$(CORES)" --profile "$(PROFILE)" --experiments "$(EXPERIMENTS)"
 
 status: setup
 	@$(VENV)/bin/python -m cfm status --budget "$(BUDGET)" --experiments "$(EXPERIMENTS)"
+
+bench: setup
+	@$(VENV)/bin/python -m cfm bench
 
 test: setup
 	$(VENV)/bin/python -m pytest

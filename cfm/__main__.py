@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         if name != "show":
             sub.add_argument("--seeds", type=int, nargs="+", help="the experiment's seeds by default")
             sub.add_argument("--spec", help="digest of the settings the caller expects")
+        if name == "train":
+            sub.add_argument("--threads", type=int, default=1, help="more than 1: that many processes draw ahead")
+    verb("bench", "time training and the exact coupling against a plain loop")
     verb("reference", "keep the tables and figures of an experiment in results/reference", "experiment")
     verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")
     verb("table", "make a table (csv, md, tex)", "experiment", "name")

@@ -1,19 +1,20 @@
-"""Training and validation batches: a pure function of (seed, step), stacked over seeds."""
+"""Training and validation batches: pure functions of (seed, step)."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from cfm.assignment import Potentials
 from cfm.datasets.base import DATA_SEED, Prepared
-from cfm.methods.base import Batch, Indices, Method, Points
+from cfm.methods.base import Indices, Method, Points
 from cfm.rng import open_uniform, stream
+
+if TYPE_CHECKING:
+    from cfm.assignment import Potentials
 
 
 @functools.lru_cache(maxsize=256)
@@ -34,24 +35,25 @@ def deal(n: int, seed: int, name: str, step: int, count: int) -> Indices:
 
 @dataclass
 class Pairs:
-    """One seed's paired points with time and noise, and the seconds the coupling took."""
+    """One seed's paired points with time and noise, and the seconds that drawing and coupling them took."""
 
     x0: Points
     x1: Points
     t: Points
     eps: Points
+    drawing_seconds: float
     coupling_seconds: float
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...]) -> Pairs:
         """Pairs that train nothing, for a seed that has failed."""
         zeros = np.zeros(shape, dtype=np.float32)
-        return cls(zeros, zeros, np.full((shape[0], 1), 0.5, dtype=np.float32), zeros, 0.0)
+        return cls(zeros, zeros, np.full((shape[0], 1), 0.5, dtype=np.float32), zeros, 0.0, 0.0)
 
 
 # Enough for dual potentials to start from.
 _REFERENCE_POINTS = 512
-_COLUMNS = ("x0", "x1", "t", "eps")
+COLUMNS = ("x0", "x1", "t", "eps")
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,16 @@ class Pairing:
 def _pair(pairing: Pairing, x0: Points, x1: Points, seed: int, purpose: str, step: int) -> Pairs:
     began = time.perf_counter()
     i, j = pairing.method.couple(x0, x1, stream(seed, f"coupling/{purpose}", step), pairing.potentials)
-    seconds = time.perf_counter() - began
+    coupling_seconds = time.perf_counter() - began
     rng = stream(seed, f"path/{purpose}", step)
     t = open_uniform(rng, len(i))[:, None]
     eps = rng.standard_normal((len(i), *x1.shape[1:]), dtype=np.float32)
-    return Pairs(x0[i], x1[j], t, eps, seconds)
+    return Pairs(x0[i], x1[j], t, eps, 0.0, coupling_seconds)
 
 
 def training_pairs(pairing: Pairing, seed: int, step: int) -> Pairs:
     """The pairs of one seed at one step: target points from its deck, sources from a deck or fresh noise."""
+    began = time.perf_counter()
     data, size = pairing.data, pairing.size
     target = data.target("train")
     x1 = target[deal(len(target), seed, "target", step, size)]
@@ -90,7 +93,9 @@ def training_pairs(pairing: Pairing, seed: int, step: int) -> Pairs:
     else:
         source = data.source("train", seed)
         x0 = source[deal(len(source), seed, "source", step, size)]
-    return _pair(pairing, x0, x1, seed, "train", step)
+    pairs = _pair(pairing, x0, x1, seed, "train", step)
+    pairs.drawing_seconds = time.perf_counter() - began - pairs.coupling_seconds
+    return pairs
 
 
 def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
@@ -104,11 +109,6 @@ def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
         _pair(pairing, x0[start : start + size], x1[start : start + size], seed, "val", k)
         for k, start in enumerate(range(0, len(x1), size))
     ]
-    columns = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in _COLUMNS}
-    return Pairs(**columns, coupling_seconds=sum(chunk.coupling_seconds for chunk in chunks))
-
-
-def stack(pairs: Sequence[Pairs], device: torch.device) -> Batch:
-    """The batch of several seeds, on the device."""
-    columns = ([getattr(p, name) for p in pairs] for name in _COLUMNS)
-    return Batch(*(torch.from_numpy(np.stack(column)).to(device) for column in columns))
+    columns = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in COLUMNS}
+    seconds = sum(chunk.coupling_seconds for chunk in chunks)
+    return Pairs(**columns, drawing_seconds=0.0, coupling_seconds=seconds)

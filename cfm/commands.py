@@ -89,7 +89,13 @@ def data(budget: str, experiment: str, dataset: str) -> None:
 
 
 def train(
-    budget: str, experiment: str, dataset: str, method: str, seeds: Sequence[int] | None, spec: str | None
+    budget: str,
+    experiment: str,
+    dataset: str,
+    method: str,
+    seeds: Sequence[int] | None,
+    spec: str | None,
+    threads: int,
 ) -> None:
     from cfm.stages.train import train as run
 
@@ -109,6 +115,7 @@ def train(
             config.layout.resume(identity, tuple(runs)),
             text,
             config.main.device,
+            threads if threads > 1 else 0,
             report,
         )
     for seed, reason in failures.items():
@@ -191,6 +198,12 @@ def reproduce(budget: str, experiments: str, cores: str, profile: str) -> int:
     from cfm.reproduce import run
 
     return run(configuration.load(budget, tuple(experiments.split())), experiments.split(), cores, profile)
+
+
+def bench(budget: str) -> None:
+    from cfm.bench.run import bench as run
+
+    run(Path(configuration.load(budget).main.results) / "bench")
 
 
 def _open(

@@ -128,6 +128,8 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     check_name(budget, BUDGETS, "budget", Where("BUDGET"))
     main_file = FOLDER / "config.yaml"
     main = build(Main, load_yaml(main_file), Where(str(main_file)))
+    if main.threads < 1:
+        raise UserError(f"{main_file}: threads: 1 or more is expected, got {main.threads}")
     available = sorted(path.stem for path in (FOLDER / "experiments").glob("*.yaml"))
     for name in main.experiments:
         check_name(name, available, "experiment", Where(str(main_file)) / "experiments")

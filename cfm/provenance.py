@@ -10,6 +10,7 @@ import platform
 import resource
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,26 @@ _PACKAGES = ("torch", "torchdyn", "pot", "numpy", "scipy", "scikit-learn", "pand
 
 
 class Stopwatch:
-    """Notes when a stage began, for its provenance."""
+    """Notes when a stage began and what CPU time it took, for its provenance.
+
+    All the CPU time of a process goes to one or another of its stopwatches: from the end of the one before, or the
+    start of the process, on.
+    """
+
+    _given_out = 0.0
 
     def __init__(self) -> None:
         self.began = datetime.now(UTC)
+        self._cpu_began = Stopwatch._given_out
 
-    def record(self, **facts: Any) -> dict[str, Any]:
-        """The provenance of a stage that ends now; `facts` (device, digests, ...) are added to it."""
+    def record(self, shares: int = 1, **facts: Any) -> dict[str, Any]:
+        """The provenance of a stage that ends now; `facts` (device, digests, ...) are added to it.
+
+        `cpu_seconds` is divided by `shares`, the number of runs that the stage made together.
+        """
+        Stopwatch._given_out = cpu_seconds()
         return {
+            "cpu_seconds": round((Stopwatch._given_out - self._cpu_began) / shares, 3),
             "started": self.began.isoformat(timespec="seconds"),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "git": git_state(),
@@ -44,6 +57,12 @@ class Stopwatch:
 
 
 _PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process since its start, with that of its children which have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 @functools.cache

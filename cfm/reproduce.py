@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cfm import cost
 from cfm.config import Config
 from cfm.errors import UserError
 from cfm.progress import notes
@@ -33,18 +34,22 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     root = config.layout.root
     with _only_one(root / ".lock"):
         _announce(config)
-        command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(PROFILES / profile)]
+        command = [sys.executable, "-m", "cfm.snakemake", "--workflow-profile", str(PROFILES / profile)]
         command += ["--cores", cores, "--nolock", "--config", f"budget={config.budget}"]
         if experiments:
             command.append(f"experiments={' '.join(experiments)}")
         log = root / "logs" / "snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
+        began = time.time()
         code = _watch(config, command, log)
+        ended = time.time()
     if code != 0:
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
         return code
     if "Nothing to be done" in log.read_text(encoding="utf-8"):
         print("nothing to do: everything is there and up to date")
+    else:
+        print(cost.report(config, began, ended, int(cores) if cores != "all" else os.cpu_count() or 1))
     return _conclude(config)
 
 

@@ -84,11 +84,13 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Main:
-    """config/config.yaml: where results go, which experiments run, on which device."""
+    """config/config.yaml: where results go, which experiments run, on which device, and the
+    cores of a training job."""
 
     results: str
     experiments: tuple[str, ...]
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -11,16 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from cfm.batches import Pairing, Pairs, stack, training_pairs, validation_pairs
+from cfm.batches import COLUMNS, Pairing, Pairs, validation_pairs
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed
-from cfm.methods.base import Method
+from cfm.methods.base import Batch, Method
 from cfm.nets.mlp import StackedMLP
 from cfm.resume import read_tensors, write_tensors
 from cfm.settings import Training
+from cfm.supply import Supply
 
 
 @dataclass
@@ -49,7 +52,7 @@ class History:
         return cls([[] for _ in range(stack_size)], [0] * stack_size, [math.inf] * stack_size)
 
     def seconds(self, place: int) -> float:
-        """This seed's seconds so far: its own couplings, and its share of steps (drawing included) and checks."""
+        """This seed's seconds so far: its own couplings, its share of steps (drawing included) and of checks."""
         if not self.rows[place]:
             return 0.0
         last = self.rows[place][-1]
@@ -76,7 +79,10 @@ def table(rows: Sequence[Row]) -> str:
 
 
 class Trainer:
-    """Networks, optimiser and history of a stack of seeds; `run` trains, saving itself at every check."""
+    """Networks, optimiser and history of a stack of seeds; `run` trains, saving itself at every check.
+
+    `workers` processes draw and couple the pairs ahead of the network; none: it is done in turn.
+    """
 
     def __init__(
         self,
@@ -86,10 +92,11 @@ class Trainer:
         seeds: Sequence[int],
         device: torch.device,
         state: Path,
+        workers: int = 0,
     ) -> None:
         self.method, self.data, self.settings, self.seeds = method, data, settings, list(seeds)
         self.pairing = Pairing.of(method, data, settings.batch_size)
-        self.device, self.state = device, state
+        self.device, self.state, self.workers = device, state, workers
         self.net = StackedMLP(len(seeds), data.dim, settings.width, settings.depth)
         self.net.initialise(seeds)
         self.net.to(device)
@@ -100,22 +107,44 @@ class Trainer:
         self.history = History.empty(len(seeds))
         self.step = 0
         self._seconds = [[0.0, 0.0, 0.0] for _ in seeds]
+        self._seconds_before = copy.deepcopy(self._seconds)
         self._loss_sum = torch.zeros(len(seeds), device=device)
         if state.exists():
             self._load()
 
     def run(self, report: Callable[[int, int, str], None]) -> None:
         """Train to the last step; `report(step, steps, text)` after every check."""
-        validation = self._pairs(validation_pairs, "val", len(self.data.target("val")))
         every, steps = self.settings.validate_every, self.settings.steps
-        while self.step < steps:
-            self._train_step()
-            if self.step % every == 0 or self.step == steps:
-                self._check(validation)
-                self._save()
-                report(self.step, steps, self._summary())
-            if len(self.history.failures) == len(self.seeds):
-                return
+        validation = self._pairs(lambda seed: validation_pairs(self.pairing, seed), "val", len(self.data.target("val")))
+        with Supply(self.pairing, self.seeds, self.step, steps, self.workers) as supply:
+            while self.step < steps:
+                self.train_step(supply.take)
+                if self.step % every == 0 or self.step == steps:
+                    self._check(validation)
+                    self._save()
+                    report(self.step, steps, self._summary())
+                if len(self.history.failures) == len(self.seeds):
+                    return
+
+    def train_step(self, take: Callable[[int, int], Pairs]) -> None:
+        """One step of the optimiser for every seed, on the pairs `take(seed, step)`."""
+        pairs = self._pairs(lambda seed: take(seed, self.step), "train", self.settings.batch_size)
+        began = time.perf_counter()
+        loss = self.method.loss(self.net, stack(pairs, self.device))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.sum().backward()  # each seed's loss depends on its own row of theta only
+        self.optimiser.step()
+        self._loss_sum += loss.detach()
+        self.step += 1
+        self._share(1, time.perf_counter() - began)
+        for spent, of_seed in zip(self._seconds, pairs, strict=True):
+            spent[0] += of_seed.coupling_seconds
+            spent[1] += of_seed.drawing_seconds
+
+    def work_seconds(self, place: int) -> dict[str, float]:
+        """What this process has spent on one seed: its couplings, and its share of the network's steps and checks."""
+        spent = np.subtract(self._seconds[place], self._seconds_before[place])
+        return {"coupling": float(spent[0]), "network": float(spent[1] + spent[2])}
 
     def layers(self, place: int, which: str) -> dict[str, Tensor]:
         """Named tensors of one seed's `best` or `last` network."""
@@ -125,29 +154,14 @@ class Trainer:
             net.theta.copy_(theta[place : place + 1])
         return name_layers(net)
 
-    def _train_step(self) -> None:
-        began = time.perf_counter()
-        pairs = self._pairs(training_pairs, "train", self.settings.batch_size, self.step)
-        coupling = 0.0
-        for spent, of_seed in zip(self._seconds, pairs, strict=True):
-            spent[0] += of_seed.coupling_seconds
-            coupling += of_seed.coupling_seconds
-        loss = self.method.loss(self.net, stack(pairs, self.device))
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.sum().backward()  # each seed's loss depends on its own row of theta only
-        self.optimiser.step()
-        self._loss_sum += loss.detach()
-        self.step += 1
-        self._share(1, time.perf_counter() - began - coupling)
-
-    def _pairs(self, draw: Callable[..., Pairs], split: str, count: int, *step: int) -> list[Pairs]:
+    def _pairs(self, draw: Callable[[int], Pairs], split: str, count: int) -> list[Pairs]:
         """Every seed's pairs; zeros for those that have failed, so that the stack keeps its shape."""
         failures = self.history.failures
         pairs = []
         for seed in self.seeds:
             if seed not in failures:
                 try:
-                    pairs.append(draw(self.pairing, seed, *step))
+                    pairs.append(draw(seed))
                     continue
                 except RunFailed as error:
                     failures[seed] = str(error)
@@ -199,6 +213,13 @@ class Trainer:
         self.history = History.from_json(metadata["history"])
         last = (rows[-1] for rows in self.history.rows)
         self._seconds = [[r.seconds_coupling, r.seconds_step, r.seconds_validation] for r in last]
+        self._seconds_before = copy.deepcopy(self._seconds)
+
+
+def stack(pairs: Sequence[Pairs], device: torch.device) -> Batch:
+    """The batch of several seeds, on the device."""
+    columns = ([getattr(p, name) for p in pairs] for name in COLUMNS)
+    return Batch(*(torch.from_numpy(np.stack(column)).to(device) for column in columns))
 
 
 def name_layers(net: StackedMLP) -> dict[str, Tensor]:

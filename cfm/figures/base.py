@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from cfm.config import Config
@@ -36,8 +37,13 @@ def draw(config: Config, experiment: str, name: str, dataset: str) -> None:
     with pyplot.rc_context(STYLE):
         figure = kind.draw(config, experiment, settings, dataset)
         for suffix in ("png", "pdf"):
-            # No date in the file: the same numbers give the same bytes.
-            metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
-            with atomic(config.layout.figure(experiment, name, dataset, suffix)) as path:
-                figure.savefig(path, format=suffix, metadata=metadata)
+            save(figure, config.layout.figure(experiment, name, dataset, suffix))
         pyplot.close(figure)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as png or pdf, without a date: the same numbers give the same bytes."""
+    suffix = path.suffix[1:]
+    metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
+    with atomic(path) as unfinished:
+        figure.savefig(unfinished, format=suffix, metadata=metadata)

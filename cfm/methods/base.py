@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cfm.assignment import Potentials
 from cfm.datasets.base import Dataset
 from cfm.settings import Solver
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cfm.assignment import Potentials
     from cfm.nets.mlp import StackedMLP
     from cfm.trajectory import Trajectory
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cfm.assignment import Potentials, reference_potentials
 from cfm.couplings import COUPLINGS, Minibatch, flat
 from cfm.datasets.base import Dataset
 from cfm.methods.base import Batch, Indices, Method, Points
@@ -22,6 +21,7 @@ from cfm.paths import PATHS, Path
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cfm.assignment import Potentials
     from cfm.nets.mlp import StackedMLP
 
 
@@ -46,7 +46,11 @@ class FlowMatching(Method):
         return None
 
     def potentials(self, x0: Points, x1: Points) -> Potentials | None:
-        return reference_potentials(flat(x0), flat(x1)) if COUPLINGS[self.coupling].exact else None
+        if not COUPLINGS[self.coupling].exact:
+            return None
+        from cfm.assignment import reference_potentials
+
+        return reference_potentials(flat(x0), flat(x1))
 
     def couple(
         self, x0: Points, x1: Points, rng: np.random.Generator, potentials: Potentials | None = None

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cfm.assignment import wasserstein2_squared
 from cfm.couplings import flat
 
 Points = npt.NDArray[np.float32]
@@ -38,6 +37,8 @@ class Evaluation:
     @functools.cached_property
     def w2_squared(self) -> float:
         """Exact squared 2-Wasserstein distance between transported and test points."""
+        from cfm.assignment import wasserstein2_squared
+
         return wasserstein2_squared(flat(self.x1), flat(self.target))
 
     @property

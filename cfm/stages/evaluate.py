@@ -7,6 +7,7 @@ It knows nothing of how the samples were made: `x0`, `trajectory` (or `x1`), `t`
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,18 @@ def evaluate(
         references = _references(identities[seed]) if identities else {}
         results: dict[str, Any] = {}
         stages: dict[str, Any] = {}
+        measuring = 0.0
         for name in solvers:
             path = folder / "samples" / f"{name}.npz"
             stored = read_arrays(path)
             stages |= json.loads(str(stored.get("provenance", "{}")))
             stages[f"samples_{name}_sha256"] = file_digest(path)
+            began = time.process_time()
             results[name] = _measure(path, stored, metrics, data, references)
-        evaluation = watch.record(code_digest=code, data_sha256=file_digest(data_path))
+            measuring += time.process_time() - began
+        evaluation = watch.record(
+            code_digest=code, data_sha256=file_digest(data_path), work_seconds={"distance": measuring}
+        )
         write_json(folder / "spec.json", json.loads(spec))
         write_json(folder / "provenance.json", {**stages, "evaluate": evaluation})
         write_json(folder / "metrics.json", results)

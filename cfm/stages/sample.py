@@ -40,8 +40,9 @@ def sample(
 
     A run that failed (in training or here) writes its reason in the place of samples.
     """
-    watch, device, data = Stopwatch(), choose(device_name), load(data_path)
+    device, data = choose(device_name), load(data_path)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
+        watch, solving = Stopwatch(), 0.0
         model = Model(None, None, 0.0, {})
         if method.trained:
             assert settings is not None
@@ -49,7 +50,9 @@ def sample(
         for name, solver in solvers.items():
             with reserved(device):
                 arrays = _samples(method, dataset, model, data, solver, seed, device)
-            facts = {"train": model.provenance, "sample": watch.record(device=str(device))}
+            solving += float(arrays.get("seconds", 0.0))
+            sampled = watch.record(device=str(device), work_seconds={"ode": solving})  # all solvers so far
+            facts = {"train": model.provenance, "sample": sampled}
             arrays["provenance"] = np.array(json.dumps(facts))
             if method.trained:
                 arrays["train_seconds"] = np.array(model.train_seconds)

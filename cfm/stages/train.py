@@ -35,17 +35,19 @@ def train(
     state: Path,
     spec: str,
     device_name: str,
+    workers: int,
     report: Callable[[int, int, str], None],
 ) -> dict[int, str]:
     """Train the seeds of `runs` (seed -> folder) together; returns the failed seeds with their reasons.
 
-    The unfinished state lives in `state` and is removed once every file is written.
+    The unfinished state lives in `state` and is removed once every file is written. `workers` processes draw and
+    couple the pairs ahead of the network; no result depends on their number.
     """
     watch, device = Stopwatch(), choose(device_name)
     with reserved(device):
-        trainer = Trainer(method, load(data_path), settings, list(runs), device, state)
+        trainer = Trainer(method, load(data_path), settings, list(runs), device, state, workers)
         trainer.run(report)
-    provenance = watch.record(device=str(device), data_sha256=file_digest(data_path))
+    provenance = watch.record(len(runs), device=str(device), data_sha256=file_digest(data_path))
     history = trainer.history
     for place, (seed, folder) in enumerate(runs.items()):
         metadata = {
@@ -54,7 +56,7 @@ def train(
             "failure": history.failures.get(seed, ""),
             "best_step": str(history.best_step[place]),
             "train_seconds": repr(history.seconds(place)),
-            "provenance": json.dumps(provenance),
+            "provenance": json.dumps({**provenance, "work_seconds": trainer.work_seconds(place)}),
         }
         tensors = {
             f"{which}.{name}": tensor

@@ -12,7 +12,7 @@ import torch
 
 from cfm import config as configuration
 from cfm.assignment import wasserstein2_squared
-from cfm.batches import Pairing, stack, training_pairs
+from cfm.batches import Pairing, training_pairs
 from cfm.datasets.base import Dataset, Prepared
 from cfm.methods.base import Method, Start
 from cfm.nets.mlp import StackedMLP
@@ -20,7 +20,7 @@ from cfm.registry import families
 from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solve import integrate
-from cfm.train import Trainer
+from cfm.train import Trainer, stack
 
 CONFIG = configuration.load("paper")
 METHODS = {name: named.method for name, named in CONFIG.methods.items()}

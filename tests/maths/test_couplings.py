@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
-from cfm import couplings
-from cfm.couplings import COUPLINGS, Minibatch, check_plan, draw_given_rows, entropic_plan, squared_distances
+from cfm import entropic
+from cfm.couplings import COUPLINGS, Minibatch, check_plan
+from cfm.entropic import draw_partners, entropic_partners, entropic_plan
 from cfm.errors import RunFailed
 from cfm.rng import stream
 
@@ -28,7 +30,7 @@ def test_exact_is_an_optimal_permutation(seed: int, n: int, dim: int) -> None:
     x0, x1 = _clouds(seed, n, dim)
     i, j = COUPLINGS["exact"].pairs(Minibatch(x0, x1, 0.1), stream(0, "test"))
     assert sorted(i) == sorted(j) == list(range(n))
-    cost = squared_distances(x0, x1)
+    cost = cdist(x0, x1, "sqeuclidean")
     rows, columns = linear_sum_assignment(cost)
     assert cost[i, j].sum() == pytest.approx(cost[rows, columns].sum(), rel=1e-9)
 
@@ -55,7 +57,7 @@ def test_entropic_plan_has_its_marginals_and_tends_to_the_exact_one(epsilon: flo
     x0, x1 = _clouds(2, 96, 2)
     plan = entropic_plan(x0, x1, epsilon)
     assert np.abs(plan.sum(0) - 1 / 96).sum() + np.abs(plan.sum(1) - 1 / 96).sum() <= 0.01
-    cost = squared_distances(x0, x1)
+    cost = cdist(x0, x1, "sqeuclidean")
     optimal = cost[linear_sum_assignment(cost)].mean()
     excess = (plan * cost).sum() - optimal
     assert -0.01 * optimal <= excess <= epsilon * np.log(96) + 0.01 * optimal
@@ -64,9 +66,9 @@ def test_entropic_plan_has_its_marginals_and_tends_to_the_exact_one(epsilon: flo
 def test_stabilised_plan_is_the_plan_of_the_plain_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Subtracting dual potentials changes the numbers Sinkhorn sees, not the plan."""
     x0, x1 = _clouds(3, 64, 2)
-    monkeypatch.setattr(couplings, "_TOLERANCE", 1e-9)
+    monkeypatch.setattr(entropic, "_TOLERANCE", 1e-9)
     plain = entropic_plan(x0, x1, 1.0)
-    monkeypatch.setattr(couplings, "_KERNEL_RANGE", 0.0)
+    monkeypatch.setattr(entropic, "_KERNEL_RANGE", 0.0)
     np.testing.assert_allclose(entropic_plan(x0, x1, 1.0), plain, atol=1e-9)
 
 
@@ -76,15 +78,15 @@ def test_over_relaxation_saves_iterations_and_changes_nothing(monkeypatch: pytes
 
     rng = stream(0, "clouds")
     x0, x1 = moons_wide(256, rng), eight_gaussians_wide(256, rng)
-    monkeypatch.setattr(couplings, "_MAX_ITERATIONS", 60)
+    monkeypatch.setattr(entropic, "_MAX_ITERATIONS", 60)
     entropic_plan(x0, x1, 2.0)
-    monkeypatch.setattr(couplings, "_OVER_RELAXATION", 1.0)
+    monkeypatch.setattr(entropic, "_OVER_RELAXATION", 1.0)
     with pytest.raises(RunFailed, match="after 60 passes"):
         entropic_plan(x0, x1, 2.0)
-    monkeypatch.setattr(couplings, "_MAX_ITERATIONS", 20_000)
-    monkeypatch.setattr(couplings, "_TOLERANCE", 1e-9)
+    monkeypatch.setattr(entropic, "_MAX_ITERATIONS", 20_000)
+    monkeypatch.setattr(entropic, "_TOLERANCE", 1e-9)
     plain = entropic_plan(x0, x1, 2.0)
-    monkeypatch.setattr(couplings, "_OVER_RELAXATION", 1.7)
+    monkeypatch.setattr(entropic, "_OVER_RELAXATION", 1.7)
     np.testing.assert_allclose(entropic_plan(x0, x1, 2.0), plain, atol=1e-9)
 
 
@@ -92,14 +94,14 @@ def test_entropic_plan_is_pots(monkeypatch: pytest.MonkeyPatch) -> None:
     """A well-kept library as referee: POT's log-domain Sinkhorn."""
     import ot
 
-    monkeypatch.setattr(couplings, "_TOLERANCE", 1e-10)
+    monkeypatch.setattr(entropic, "_TOLERANCE", 1e-10)
     x0, x1 = _clouds(7, 48, 3)
     weights = np.full(48, 1 / 48)
     for epsilon in (5.0, 0.7):
         reference = ot.sinkhorn(
             weights,
             weights,
-            squared_distances(x0, x1),
+            cdist(x0, x1, "sqeuclidean"),
             epsilon,
             method="sinkhorn_log",
             stopThr=1e-12,
@@ -109,16 +111,16 @@ def test_entropic_plan_is_pots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sinkhorn_that_does_not_converge_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(couplings, "_MAX_ITERATIONS", 2)
+    monkeypatch.setattr(entropic, "_MAX_ITERATIONS", 2)
     with pytest.raises(RunFailed, match="after 2 passes"):
         entropic_plan(*_clouds(8, 32, 2), 0.01)
 
 
 def test_entropic_plan_is_the_closed_form_for_two_points(monkeypatch: pytest.MonkeyPatch) -> None:
     """For two points each, P_11 = 1 / (2 + 2 exp(-D / (2 epsilon))) with D = C_12 + C_21 - C_11 - C_22."""
-    monkeypatch.setattr(couplings, "_TOLERANCE", 1e-9)
+    monkeypatch.setattr(entropic, "_TOLERANCE", 1e-9)
     x0, x1 = np.array([[0.0], [1.0]]), np.array([[0.1], [0.7]])
-    cost = squared_distances(x0, x1)
+    cost = cdist(x0, x1, "sqeuclidean")
     difference = cost[0, 1] + cost[1, 0] - cost[0, 0] - cost[1, 1]
     for epsilon in (0.2, 1.0):
         expected = 0.5 / (1 + np.exp(-difference / (2 * epsilon)))
@@ -129,13 +131,23 @@ def test_pairs_given_rows_follow_the_plan() -> None:
     """Each source point once; its partners follow P(j | i) (chi-squared within five deviations)."""
     rng = np.random.default_rng(0)
     plan = rng.random((4, 6))
-    plan /= plan.sum()
+    plan, scaling = plan / plan.sum(), rng.random(6)
     counts = np.zeros_like(plan)
     for step in range(4000):
-        counts[np.arange(4), draw_given_rows(plan, stream(0, "draw", step))] += 1
+        uniform = stream(0, "draw", step).random(4)
+        counts[np.arange(4), draw_partners(plan / scaling, scaling, uniform)] += 1
     expected = 4000 * plan / plan.sum(1, keepdims=True)
     statistic = ((counts - expected) ** 2 / expected).sum()
     assert statistic < 20 + 5 * np.sqrt(2 * 20)
+
+
+def test_partners_are_drawn_from_the_plan_by_inversion() -> None:
+    """The fused loops against NumPy: the plan's rows, cumulative sums, searchsorted."""
+    x0, x1 = (x.astype(np.float64) for x in _clouds(9, 200, 2))
+    uniform = stream(1, "draw").random(200)
+    cumulative = entropic_plan(x0, x1, 2.0).cumsum(axis=1)
+    expected = [np.searchsorted(row, r * row[-1], side="right") for row, r in zip(cumulative, uniform, strict=True)]
+    np.testing.assert_array_equal(entropic_partners(x0, x1, 2.0, stream(1, "draw")), expected)
 
 
 @pytest.mark.parametrize("name", COUPLINGS)

@@ -114,7 +114,7 @@ def test_best_and_last_networks_are_both_kept(tmp_path: Path) -> None:
     cfm.stages.data.write_arrays(path, {**data.arrays, "dim": 2, "gaussian_source": True})
     runs = {5: tmp_path / "seed=5"}
     method = FlowMatching("independent", "linear", 0.1)
-    failures = train(method, SETTINGS, path, runs, tmp_path / "state", "{}", "cpu", lambda *a: None)
+    failures = train(method, SETTINGS, path, runs, tmp_path / "state", "{}", "cpu", 0, lambda *a: None)
     assert failures == {} and not (tmp_path / "state").exists()
     trainer = _trainer([5], tmp_path / "again", method)
     _run(trainer)

@@ -75,5 +75,6 @@ def run_parameters(stage, experiment, seeds):
 RUN_COMMAND = (
     "python -m cfm {params.stage} --budget {params.budget} --experiment {params.experiment}"
     " --dataset {wildcards.dataset} --method {wildcards.method} --seeds {params.seeds}"
-    " --spec {params.spec} > {log} 2>&1"
+    " --spec {params.spec}"
 )
+LOGGED = " > {log} 2>&1"

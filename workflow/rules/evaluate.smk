@@ -32,10 +32,10 @@ for experiment, chunks in CHUNKS.items():
                 "../../envs/cfm.yaml"
             threads: 1
             resources:
-                mem_mb=5000,
+                mem_mb=3000,
             params:
                 **run_parameters("evaluate", experiment, seeds),
             message:
                 "evaluate {params.experiment}/{wildcards.dataset}/{wildcards.method}, seeds {params.seeds}"
             shell:
-                RUN_COMMAND
+                RUN_COMMAND + LOGGED

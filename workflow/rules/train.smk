@@ -16,12 +16,10 @@ for experiment, chunks in CHUNKS.items():
                 run_files(experiment, seeds, "model.safetensors", "train.csv"),
             log:
                 log_file(experiment, "train", seeds),
-            benchmark:
-                str(LAYOUT.root / f"benchmarks/{experiment}/{{dataset}}/{{method}}-train-{seeds[0]}.tsv")
             priority: 1
             conda:
                 "../../envs/cfm.yaml"
-            threads: 1
+            threads: CONFIG.main.threads
             resources:
                 mem_mb=2000,
                 gpu=1,
@@ -30,4 +28,4 @@ for experiment, chunks in CHUNKS.items():
             message:
                 "train {params.experiment}/{wildcards.dataset}/{wildcards.method}, seeds {params.seeds}"
             shell:
-                RUN_COMMAND
+                RUN_COMMAND + " --threads {threads}" + LOGGED

@@ -1,0 +1,58 @@
+"""Where the time of the cores went: what the jobs spent on the method, on all else, and what was left over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cfm.config import Config
+
+# Kinds of work that the stages note in `work_seconds` of their provenance, in the words of the report.
+_WORK = {
+    "coupling": "couplings",
+    "network": "network steps and validation",
+    "ode": "ODE solves",
+    "distance": "metrics (exact distances)",
+}
+_STAGES = ("train", "sample", "evaluate")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds of the work by kind, and of the jobs in all."""
+
+    work: dict[str, float]
+    jobs: float
+
+
+def cost(config: Config, since: datetime | None = None) -> Cost:
+    """Of all stages of all runs that are done; only those begun at `since` or later, if given."""
+    work, jobs = dict.fromkeys(_WORK, 0.0), 0.0
+    for experiment in config.experiments:
+        for dataset, method in config.pairs(experiment):
+            for seed in config.experiments[experiment].seeds:
+                path = config.layout.run(experiment, dataset, method, seed) / "provenance.json"
+                if not path.exists():
+                    continue
+                stages = json.loads(path.read_text(encoding="utf-8"))
+                for record in (stages[name] for name in _STAGES if stages.get(name)):
+                    if since is None or datetime.fromisoformat(record["started"]) >= since:
+                        jobs += record["cpu_seconds"]
+                        for kind, seconds in record["work_seconds"].items():
+                            work[kind] += seconds
+    return Cost(work, jobs)
+
+
+def report(config: Config, began: float, ended: float, cores: int) -> str:
+    """One line per kind of work, as a share of the cores' time between two times (seconds since the epoch)."""
+    # Provenance is kept to the second.
+    spent = cost(config, datetime.fromtimestamp(int(began), UTC))
+    total = (ended - began) * cores
+    minutes, seconds = divmod(round(ended - began), 60)
+    lines = [f"time: {minutes} min {seconds} s on {cores} cores"]
+    shares = {text: spent.work[kind] for kind, text in _WORK.items()}
+    shares["the rest of these jobs (start-up, files)"] = spent.jobs - sum(shares.values())
+    shares["workflow, data, tables, figures, idle cores"] = total - spent.jobs
+    lines += [f"  {share / total:6.1%}  {text}" for text, share in shares.items()]
+    return "\n".join(lines)
