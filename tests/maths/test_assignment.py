@@ -1,5 +1,7 @@
 """cfm.assignment against the dense network simplex and a closed form."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -89,6 +91,33 @@ def test_random_grids_and_near_ties(seed, n, d, noise):
     potentials = reference_potentials(grid(rng, 80, d), grid(rng, 80, d))
     x, y = (grid(rng, n, d) + noise * gaussian(rng, n, d) for _ in range(2))
     check(x, y, potentials)
+
+
+@pytest.mark.parametrize("d", [2, 5, 50])
+def test_thousands_of_batches_cost_what_the_dense_solver_finds(d):
+    rng = np.random.default_rng(10 + d)
+    for source, target in itertools.product(CLOUDS, CLOUDS):
+        potentials = potentials_of(source, target, d, 64)
+        for n in rng.integers(8, 72, 30):
+            check(source(rng, n, d), target(rng, n, d), potentials)
+
+
+def test_ties_do_not_bias():
+    """Source points a, b and target points c, d at equal distances: every permutation is optimal.
+
+    Over shuffled batches each half of the targets must get its half of the a's, as by symmetry.
+    """
+    rng = np.random.default_rng(7)
+    x = np.repeat([[-1.0, 0.0], [1.0, 0.0]], 16, axis=0)
+    y = np.repeat([[0.0, 1.0], [0.0, -1.0]], 16, axis=0)
+    potentials = reference_potentials(x, y)
+    from_a_to_c = []
+    for _ in range(400):
+        i, j = rng.permutation(32), rng.permutation(32)
+        partner = y[j][check(x[i], y[j], potentials)]
+        from_a_to_c.append(np.mean(partner[x[i][:, 0] < 0, 1] > 0))
+    # The fraction is hypergeometric: its deviation is below 1/2, that of the mean below 1/40.
+    assert np.mean(from_a_to_c) == pytest.approx(0.5, abs=0.075)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 200])

@@ -75,6 +75,5 @@ def run_parameters(stage, experiment, seeds):
 RUN_COMMAND = (
     "python -m cfm {params.stage} --budget {params.budget} --experiment {params.experiment}"
     " --dataset {wildcards.dataset} --method {wildcards.method} --seeds {params.seeds}"
-    " --spec {params.spec}"
+    " --spec {params.spec} > {log} 2>&1"
 )
-LOGGED = " > {log} 2>&1"

@@ -38,4 +38,4 @@ for experiment, chunks in CHUNKS.items():
             message:
                 "evaluate {params.experiment}/{wildcards.dataset}/{wildcards.method}, seeds {params.seeds}"
             shell:
-                RUN_COMMAND + LOGGED
+                RUN_COMMAND

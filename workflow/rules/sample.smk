@@ -36,4 +36,4 @@ for experiment, chunks in CHUNKS.items():
             message:
                 "sample {params.experiment}/{wildcards.dataset}/{wildcards.method}, seeds {params.seeds}"
             shell:
-                RUN_COMMAND + LOGGED
+                RUN_COMMAND

@@ -28,4 +28,4 @@ for experiment, chunks in CHUNKS.items():
             message:
                 "train {params.experiment}/{wildcards.dataset}/{wildcards.method}, seeds {params.seeds}"
             shell:
-                RUN_COMMAND + " --threads {threads}" + LOGGED
+                f"{RUN_COMMAND} --threads {{threads}}"
