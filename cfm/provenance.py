@@ -17,7 +17,7 @@ from typing import Any
 
 from cfm.errors import UserError
 
-_PACKAGES = ("torch", "torchdyn", "pot", "numpy", "scipy", "scikit-learn", "pandas", "snakemake")
+_PACKAGES = ("torch", "torchdyn", "pot", "numpy", "numba", "scipy", "scikit-learn", "pandas", "snakemake")
 
 
 class Stopwatch:

@@ -34,7 +34,7 @@ from cfm.assignment.shortest_paths import optimal_matching
 from cfm.errors import RunFailed
 
 # Up to this size a problem without reference duals goes to ot.emd.
-DENSE = 1500
+DENSE = 256
 CELL = 10  # points per cell of the coarse problem that gives wasserstein2_squared its reference duals
 GAP = 1e-12  # certificate: allowed gap per point, in units of the largest cost
 MAX_ITERATIONS = 10**9

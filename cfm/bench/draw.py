@@ -18,7 +18,7 @@ def draw(rates: pd.DataFrame, solver: pd.DataFrame, folder: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     methods, dims = rates["method"].unique(), rates["dim"].unique()
     sizes = sorted(rates["batch_size"].unique())
@@ -43,6 +43,8 @@ def draw(rates: pd.DataFrame, solver: pd.DataFrame, folder: Path) -> None:
         for axis in axes.flat:
             axis.set(xscale="log", yscale="log")
             axis.set_xticks(sizes, [str(size) for size in sizes])
+            axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
             axis.minorticks_off()
         axes[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="training")
         axes[-1][-1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="solver")
