@@ -15,15 +15,17 @@ include: "workflow/rules/sample.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
 
 
 localrules:
     all,
 
 
-# Everything of the enabled experiments: tables and figures, and through them all runs.
+# Everything of the enabled experiments: tables, figures and claims, and through them all runs.
 rule all:
     default_target: True
     input:
         table_files(),
         figure_files(),
+        rules.claims.output,

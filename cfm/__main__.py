@@ -51,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     verb("reference", "keep the tables and figures of an experiment in results/reference", "experiment")
     verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")
     verb("table", "make a table (csv, md, tex)", "experiment", "name")
-    verb("figure", "draw a figure (png, pdf)", "experiment", "name", "dataset")
+    judge = verb("claims", "judge the paper's claims (csv, md)")
+    judge.add_argument("--experiments", default="", help="names; all enabled ones by default")
+    draw = verb("figure", "draw a figure (png, pdf)", "experiment", "name")
+    draw.add_argument("--dataset", help="for a figure that shows one data set")
     return parser
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,12 +59,20 @@ COLUMNS = ("x0", "x1", "t", "eps")
 
 @dataclass(frozen=True)
 class Pairing:
-    """How a method pairs the points of a data set; dual potentials are found once, from a reference sample."""
+    """How a method pairs the points of a data set; dual potentials are found once, from a reference sample.
+
+    `own`: the pairs that the networks of the seeds have made, which take the place of the data.
+    """
 
     method: Method
     data: Prepared
     size: int
     potentials: Potentials | None
+    own: Mapping[int, Prepared] = field(default_factory=dict)
+
+    def points(self, seed: int) -> Prepared:
+        """What a seed trains on."""
+        return self.own.get(seed, self.data)
 
     @classmethod
     def of(cls, method: Method, data: Prepared, size: int) -> Pairing:
@@ -85,14 +94,14 @@ def _pair(pairing: Pairing, x0: Points, x1: Points, seed: int, purpose: str, ste
 def training_pairs(pairing: Pairing, seed: int, step: int) -> Pairs:
     """The pairs of one seed at one step: target points from its deck, sources from a deck or fresh noise."""
     began = time.perf_counter()
-    data, size = pairing.data, pairing.size
+    data, size = pairing.points(seed), pairing.size
     target = data.target("train")
     x1 = target[deal(len(target), seed, "target", step, size)]
     if data.gaussian_source:
         x0 = stream(seed, "source/train", step).standard_normal(x1.shape, dtype=np.float32)
     else:
         source = data.source("train", seed)
-        x0 = source[deal(len(source), seed, "source", step, size)]
+        x0 = source[deal(len(source), seed, "target" if data.paired else "source", step, size)]
     pairs = _pair(pairing, x0, x1, seed, "train", step)
     pairs.drawing_seconds = time.perf_counter() - began - pairs.coupling_seconds
     return pairs
@@ -103,7 +112,7 @@ def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
 
     The same pairs, times and noise serve every check of a run, so that checks differ by the network only.
     """
-    data, size = pairing.data, pairing.size
+    data, size = pairing.points(seed), pairing.size
     x0, x1 = data.source("val", seed), data.target("val")
     chunks = [
         _pair(pairing, x0[start : start + size], x1[start : start + size], seed, "val", k)

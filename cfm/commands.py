@@ -26,6 +26,7 @@ STAGES = {
     "collect": ("cfm.stages.collect",),
     "table": ("cfm.tables.base",),
     "figure": ("cfm.figures.base",),
+    "claims": ("cfm.claims",),
 }
 
 
@@ -42,10 +43,18 @@ def run_code(config: Config, stage: str, dataset: str, method: str) -> str:
     """Digest of the code of `train`, `sample` or `evaluate` for one method."""
     if stage == "evaluate":
         return stage_digest(stage)
-    families = [f"cfm.methods.{config.methods[method].entry.family}"]
+    families = []
+    for name in lineage(config, method):
+        families.append(f"cfm.methods.{config.methods[name].entry.family}")
     if stage == "sample":
         families.append(f"cfm.datasets.{config.datasets[dataset].entry.family}")
     return stage_digest(stage, *families)
+
+
+def lineage(config: Config, method: str) -> list[str]:
+    """A method, its teacher, its teacher's teacher ..."""
+    names, teacher = [method], config.methods[method].method.teacher
+    return names + (lineage(config, teacher) if teacher is not None else [])
 
 
 def check(budget: str) -> None:
@@ -97,22 +106,32 @@ def train(
     spec: str | None,
     threads: int,
 ) -> None:
+    from cfm.stages.train import load_model
     from cfm.stages.train import train as run
 
     config, runs, text = _open("train", budget, experiment, dataset, method, seeds, spec)
-    settings = config.experiments[experiment].train
-    if not config.methods[method].method.trained or settings is None:
+    settings = config.training(experiment, method)
+    if settings is None:
         raise UserError(f"{method} is not trained: use `sample`")
-    data_path = config.layout.data(experiment, dataset)
-    # Half-finished training goes on only with the same settings, code and data.
-    identity = digest(text + run_code(config, "train", dataset, method) + file_digest(data_path))
+    data_path, teacher = config.layout.data(experiment, dataset), config.methods[method].method.teacher
+    # Half-finished training goes on only with the same settings, code, data and teachers.
+    identity = text + run_code(config, "train", dataset, method) + file_digest(data_path)
+    teachers = {}
+    if teacher is not None:
+        taught_by = config.training(experiment, teacher)
+        assert taught_by is not None
+        for seed in runs:
+            path = config.layout.run(experiment, dataset, teacher, seed) / "model.safetensors"
+            teachers[seed] = load_model(path, taught_by)
+            identity += file_digest(path)
     with _progress(config, f"train {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
         failures = run(
             config.methods[method].method,
             settings,
             data_path,
             runs,
-            config.layout.resume(identity, tuple(runs)),
+            teachers,
+            config.layout.resume(digest(identity), tuple(runs)),
             text,
             config.main.device,
             threads if threads > 1 else 0,
@@ -133,7 +152,7 @@ def sample(
         run(
             config.methods[method].method,
             config.datasets[dataset].dataset,
-            settings.train,
+            config.training(experiment, method),
             settings.solvers,
             config.layout.data(experiment, dataset),
             runs,
@@ -176,7 +195,13 @@ def table(budget: str, experiment: str, name: str) -> None:
     make(configuration.load(budget, (experiment,)), experiment, name)
 
 
-def figure(budget: str, experiment: str, name: str, dataset: str) -> None:
+def claims(budget: str, experiments: str) -> None:
+    from cfm.claims import write_claims
+
+    write_claims(configuration.load(budget, tuple(experiments.split())))
+
+
+def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None:
     from cfm.figures.base import draw
 
     draw(configuration.load(budget, (experiment,)), experiment, name, dataset)

@@ -19,7 +19,7 @@ from cfm.layout import Layout
 from cfm.methods.base import Method
 from cfm.metrics import METRICS
 from cfm.registry import dataset_family, families, method_family
-from cfm.settings import Entry, Experiment, Main
+from cfm.settings import Entry, Experiment, Main, Training
 from cfm.strict import Where, as_json, build, check_keys, check_name, load_yaml
 
 FOLDER = Path("config")
@@ -91,6 +91,11 @@ class Config:
                     f"valid there: {', '.join(possible)}"
                 )
 
+    def training(self, experiment: str, method: str) -> Training | None:
+        """The training settings of a method; None if it is not trained."""
+        settings = self.experiments[experiment]
+        return settings.train_of.get(method, settings.train) if self.methods[method].method.trained else None
+
     def spec(self, stage: str, experiment: str, dataset: str, method: str | None = None) -> str:
         """The resolved settings a stage depends on (its own and those before it) as canonical JSON."""
         settings = self.experiments[experiment]
@@ -100,7 +105,9 @@ class Config:
         if method is not None:
             chosen = self.methods[method]
             parts["method"] = {"family": chosen.entry.family, **as_json(chosen.method)}
-            parts["train"] = settings.train if chosen.method.trained else None
+            parts["train"] = self.training(experiment, method)
+            if chosen.method.teacher is not None:
+                parts["teacher"] = json.loads(self.spec("train", experiment, dataset, chosen.method.teacher))
         if stage in ("sample", "evaluate"):
             parts["solvers"] = settings.solvers
         if stage == "evaluate":
@@ -191,12 +198,20 @@ def _experiment(
     where = Where(f"{FOLDER}/experiments/{name}.yaml")
     base = load_yaml(Path(where.file))
     check_keys(Experiment, base, where, partial=True)  # also where the overlay says something else
-    settings = build(Experiment, _merge(base, overlay), where)
+    merged = _merge(base, overlay)
+    train_of = {m: _merge(merged.get("train"), changed) for m, changed in merged.get("train_of", {}).items()}
+    settings = build(Experiment, merged | {"train_of": train_of}, where)
     for dataset in settings.datasets:
         check_name(dataset, datasets, "data set", where / "datasets")
     for metric in settings.metrics:
         check_name(metric, METRICS, "metric", where / "metrics")
     members = [m.name for m in methods.values() if name in m.entry.experiments]
+    for method in settings.train_of:
+        check_name(method, members, "method", where / "train_of")
+    for method in members:
+        teacher = methods[method].method.teacher
+        if teacher is not None:
+            check_name(teacher, members, "method", Where(f"{FOLDER}/methods.yaml") / method / "teacher")
     _check_solvers(settings, where / "solvers")
     _check_outputs(settings, where)
     if settings.datasets and (settings.sizes is None or settings.train is None or not settings.seeds):

@@ -37,8 +37,14 @@ class Layout:
     def table(self, experiment: str, table: str, suffix: str) -> Path:
         return self.root / experiment / "tables" / f"{table}.{suffix}"
 
-    def figure(self, experiment: str, figure: str, dataset: str, suffix: str) -> Path:
-        return self.root / experiment / "figures" / f"{figure}_{dataset}.{suffix}"
+    def figure(self, experiment: str, figure: str, dataset: str | None, suffix: str) -> Path:
+        """A figure of one data set, or of all."""
+        name = figure if dataset is None else f"{figure}_{dataset}"
+        return self.root / experiment / "figures" / f"{name}.{suffix}"
+
+    def claims(self, suffix: str) -> Path:
+        """The verdicts on the paper's statements."""
+        return self.root / f"claims.{suffix}"
 
     def log(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"
@@ -50,4 +56,5 @@ class Layout:
 
 RUN_FILES = ("spec.json", "metrics.json", "provenance.json")
 TABLE_SUFFIXES = ("csv", "md", "tex")
+CLAIM_SUFFIXES = ("csv", "md")
 FIGURE_SUFFIXES = ("png", "pdf")

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cfm import cost
+from cfm import claims, cost
 from cfm.config import Config
 from cfm.errors import UserError
 from cfm.progress import notes
@@ -135,6 +135,8 @@ def _conclude(config: Config) -> int:
     failed = [state for state in run_states(config) if state.state == "failed"]
     for state in failed:
         print(f"failed: {state.experiment}/{state.dataset}/{state.method}/seed={state.seed}: {state.reason}")
+    verdicts = ", ".join(f"{n} {verdict}" for verdict, n in claims.count(config.layout.claims("csv")).items())
+    print(f"claims of the paper: {verdicts}: {config.layout.claims('md')}")
     print("tables:")
     for experiment, settings in config.experiments.items():
         for name in settings.tables:

@@ -18,7 +18,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Training:
-    """Network (multilayer perceptron, SELU) and optimiser (AdamW) of one experiment."""
+    """Network and optimiser (AdamW) of one experiment."""
 
     width: int
     depth: int
@@ -27,6 +27,7 @@ class Training:
     learning_rate: float
     weight_decay: float
     validate_every: int
+    betas: tuple[float, float] = (0.9, 0.999)
     checkpoint: Literal["best", "last"] = "best"
 
 
@@ -56,7 +57,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, one per data set: its kind (a module of cfm/figures), the solver and the caption."""
+    """A figure, for each data set or for all as its kind (a module of cfm/figures) has it; the solver, the caption."""
 
     kind: str
     caption: str
@@ -67,7 +68,8 @@ class Figure:
 class Experiment:
     """One table or figure group of the paper: data sets x methods x seeds, and what is measured.
 
-    Its methods are the entries of methods.yaml that name it under `experiments`.
+    Its methods are the entries of methods.yaml that name it under `experiments`; `train_of` says what in `train` is
+    different for one of them.
     """
 
     title: str
@@ -76,6 +78,7 @@ class Experiment:
     seeds_per_job: int = 5
     sizes: Sizes | None = None
     train: Training | None = None
+    train_of: dict[str, Training] = field(default_factory=dict)
     solvers: dict[str, Solver] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     tables: dict[str, Table] = field(default_factory=dict)

@@ -12,12 +12,16 @@ Points = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Trajectory:
-    """`x` (T, n, dim) at times `t` (T,), the number of field evaluations and the seconds they took."""
+    """`x` (T, n, dim) at times `t` (T,), the number of field evaluations and the seconds they took.
+
+    `energy` (n,): path energy of each point where it is not that of the polyline.
+    """
 
     t: Points
     x: Points
     nfe: int
     seconds: float
+    energy: Points | None = None
 
 
 def straight_line(x0: Points, x1: Points) -> Trajectory:

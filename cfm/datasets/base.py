@@ -47,11 +47,15 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The prepared samples of a data set with two marginals, as read from its `data.npz`."""
+    """The prepared samples of a data set with two marginals, as read from its `data.npz`.
+
+    `paired`: the stored source points belong to the target points in the same rows.
+    """
 
     arrays: Mapping[str, Array]
     dim: int
     gaussian_source: bool
+    paired: bool = False
 
     def target(self, split: str) -> Array:
         """The points of q_1 in a split, shape (n, dim)."""

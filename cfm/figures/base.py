@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cfm.config import Config
 from cfm.resume import atomic
 
 # From Okabe and Ito's palette, which stays apart for colour-blind readers.
 COLOURS = {"green": "#009E73", "blue": "#0072B2", "grey": "#999999"}
+# One line after the other in a plot: colour and marker differ.
+SERIES = [
+    {"color": colour, "marker": marker}
+    for colour, marker in zip(
+        ("#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442"),
+        "osv^XP*h",
+        strict=True,
+    )
+]
 
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -25,8 +34,14 @@ STYLE: Any = {
 }
 
 
-def draw(config: Config, experiment: str, name: str, dataset: str) -> None:
-    """Write a figure of an experiment for one data set in its formats."""
+def shows(kind: str) -> Literal["samples", "runs"]:
+    """What a kind of figure is drawn from: the samples of one data set, or `runs.csv`, all data sets in one figure."""
+    found: Literal["samples", "runs"] = importlib.import_module(f"cfm.figures.{kind}").SHOWS
+    return found
+
+
+def draw(config: Config, experiment: str, name: str, dataset: str | None) -> None:
+    """Write a figure of an experiment, for one data set or all, in its formats."""
     import matplotlib
 
     matplotlib.use("Agg")

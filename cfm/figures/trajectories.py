@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
+SHOWS = "samples"
 _POINTS = 400
 
 
-def draw(config: Config, experiment: str, settings: Figure, dataset: str) -> Canvas:
+def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
     """Lines of the first test points from t = 0 to 1 for every trained method, first seed."""
     from matplotlib import pyplot
 
+    assert dataset is not None
     seed = config.experiments[experiment].seeds[0]
     methods = [m for d, m in config.pairs(experiment) if d == dataset and config.methods[m].method.trained]
     target = read_arrays(config.layout.data(experiment, dataset))["test_1"]

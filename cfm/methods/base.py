@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cfm.datasets.base import Dataset
-from cfm.settings import Solver
+from cfm.datasets.base import Dataset, Prepared
+from cfm.settings import Solver, Training
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from cfm.assignment import Potentials
-    from cfm.nets.mlp import StackedMLP
+    from cfm.solve import Field
     from cfm.trajectory import Trajectory
 
 Points = npt.NDArray[np.float32]
@@ -60,13 +60,28 @@ class Start:
 
 @dataclass(frozen=True)
 class Method:
-    """A method with its hyper-parameters."""
+    """A method with its hyper-parameters.
+
+    `net` is what `network` made: a module whose parts are `cfm.nets.stacked.Stacked`, all of S seeds (in training)
+    or of one (else).
+    """
 
     trained: ClassVar[bool] = True  # False: `sample` needs no network (controls)
+
+    @property
+    def teacher(self) -> str | None:
+        """The method of the same experiment whose trained network this one starts from."""
+        return None
 
     def unsupported(self, dataset: Dataset) -> str | None:
         """Why the method cannot run on `dataset`, in a few words; None if it can."""
         return None
+
+    def network(self, stack: int, dim: int, settings: Training) -> nn.Module:
+        """The networks of a stack of seeds, not initialised; by default a velocity field."""
+        from cfm.nets.mlp import StackedMLP
+
+        return StackedMLP(stack, dim, settings.width, settings.depth)
 
     def potentials(self, x0: Points, x1: Points) -> Potentials | None:
         """What `couple` may know of the two distributions, from one sample of each: dual potentials or nothing."""
@@ -75,13 +90,34 @@ class Method:
     def couple(
         self, x0: Points, x1: Points, rng: np.random.Generator, potentials: Potentials | None = None
     ) -> tuple[Indices, Indices]:
-        """Index pairs (i, j) of one seed's batch; the training pairs are (x0[i], x1[j])."""
+        """Index pairs (i, j) of one seed's batch; the training pairs are (x0[i], x1[j]). By default as they come."""
+        every = np.arange(len(x0))
+        return every, every
+
+    def rounds(self, steps: int) -> Sequence[int]:
+        """The steps before which `own_pairs` draws the pairs that are trained on from there."""
+        return ()
+
+    def own_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
+        """Pairs that one seed's network makes before a step of so many; sources and targets in the same order."""
         raise NotImplementedError
 
-    def loss(self, field: StackedMLP, batch: Batch) -> Tensor:
-        """The objective of every seed on its batch, shape (S,)."""
+    def player(self, step: int, steps: int) -> str:
+        """The part of the network that a step, of so many, trains; '' is all of it."""
+        return ""
+
+    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+        """The objective of every seed on its batch, shape (S,), for the part of the network that is trained."""
         raise NotImplementedError
 
-    def sample(self, field: StackedMLP | None, start: Start, solver: Solver) -> Trajectory | None:
-        """The points of `start` carried from t = 0 to 1; None means by the ODE dx/dt = field(t, x)."""
+    def validation_loss(self, net: nn.Module, batch: Batch) -> Tensor:
+        """What the best checkpoint has least of, shape (S,)."""
+        return self.loss(net, batch)
+
+    def velocity(self, net: nn.Module) -> Field:
+        """The field v(t, x) of the ODE that samples."""
+        return net
+
+    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory | None:
+        """The points of `start` carried from t = 0 to 1; None means by the ODE dx/dt = velocity(net)(t, x)."""
         return None

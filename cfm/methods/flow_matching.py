@@ -19,10 +19,9 @@ from cfm.methods.base import Batch, Indices, Method, Points
 from cfm.paths import PATHS, Path
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from cfm.assignment import Potentials
-    from cfm.nets.mlp import StackedMLP
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,10 @@ class FlowMatching(Method):
     ) -> tuple[Indices, Indices]:
         return COUPLINGS[self.coupling].pairs(Minibatch(x0, x1, self.sigma, potentials), rng)
 
-    def loss(self, field: StackedMLP, batch: Batch) -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
         xt, ut = batch.per_seed(self.conditional_path.sample)
-        return (field(batch.t, xt) - ut).square().mean(dim=(1, 2))
+        error: Tensor = net(batch.t, xt) - ut
+        return error.square().mean(dim=(1, 2))
 
 
 METHOD = FlowMatching

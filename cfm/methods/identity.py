@@ -12,7 +12,7 @@ from cfm.settings import Solver
 from cfm.trajectory import Trajectory, straight_line
 
 if TYPE_CHECKING:
-    from cfm.nets.mlp import StackedMLP
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Identity(Method):
 
     trained = False
 
-    def sample(self, field: StackedMLP | None, start: Start, solver: Solver) -> Trajectory:
+    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
         return straight_line(start.x0, np.copy(start.x0))
 
 

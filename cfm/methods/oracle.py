@@ -10,7 +10,7 @@ from cfm.settings import Solver
 from cfm.trajectory import Trajectory, straight_line
 
 if TYPE_CHECKING:
-    from cfm.nets.mlp import StackedMLP
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Oracle(Method):
 
     trained = False
 
-    def sample(self, field: StackedMLP | None, start: Start, solver: Solver) -> Trajectory:
+    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
         return straight_line(start.x0, start.dataset.draw_target(len(start.x0), start.rng))
 
 

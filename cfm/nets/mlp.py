@@ -1,57 +1,80 @@
-"""Multilayer perceptrons v_theta(t, x), many seeds at once on a leading axis.
-
-A seed's bits must not depend on which other seeds it is stacked with. Elementwise kernels work through
-memory in vector registers and finish the odd rest with scalar code, which rounds differently; so nothing here
-has an odd rest: the parameters of seed s are row s of one matrix, padded to a multiple of 64 numbers (which also
-makes the optimiser a single kernel), and the points of a batch are padded to a multiple of 32.
-"""
+"""Multilayer perceptrons of (t, x)."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cfm.rng import stream
+from cfm.nets.stacked import Stacked, padded
 
-_ALIGN, _ALIGN_POINTS = 64, 32
+# The constants of SELU (Klambauer et al. 2017).
+_SCALE, _SCALE_ALPHA = 1.0507009873554805, 1.0507009873554805 * 1.6732632423543772
 
 
-class StackedMLP(nn.Module):
-    """`stack` networks [x, t] -> width -> ... -> width -> dim with SELU between `depth` hidden layers."""
+@dataclass(frozen=True)
+class Activation:
+    """A function and its derivative, which is given the argument and the value."""
 
-    def __init__(self, stack: int, dim: int, width: int, depth: int) -> None:
-        super().__init__()
-        widths = [dim + 1, *[width] * depth, dim]
-        self.shapes = [shape for fan_in, out in itertools.pairwise(widths) for shape in ((fan_in, out), (1, out))]
-        self._sizes = [rows * columns for rows, columns in self.shapes]
-        self._padding = -sum(self._sizes) % _ALIGN
-        self.theta = nn.Parameter(torch.zeros(stack, sum(self._sizes) + self._padding))
+    function: Callable[[Tensor], Tensor]
+    derivative: Callable[[Tensor, Tensor], Tensor]
 
-    def initialise(self, seeds: Sequence[int]) -> None:
-        """Draw weights and biases from U(-1, 1) / sqrt(fan in), PyTorch's default, stream `init` of each seed."""
-        rows = []
-        for seed in seeds:
-            rng = stream(seed, "init")
-            row = [
-                rng.uniform(-1, 1, size=size) / np.sqrt(self.shapes[i - i % 2][0]) for i, size in enumerate(self._sizes)
-            ]
-            rows.append(np.concatenate([*row, np.zeros(self._padding)]))
-        with torch.no_grad():
-            self.theta.copy_(torch.from_numpy(np.stack(rows)))
 
-    def layers(self) -> list[Tensor]:
-        """Weights (stack, fan in, out) and biases (stack, 1, out), alternating, as views of `theta`."""
-        parts = self.theta.split([*self._sizes, self._padding], dim=1)
-        return [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=False)]
+ActivationName = Literal["selu", "silu", "tanh"]
+ACTIVATIONS: dict[ActivationName, Activation] = {
+    "selu": Activation(nn.functional.selu, lambda x, y: torch.where(x > 0, _SCALE, y + _SCALE_ALPHA)),
+    "silu": Activation(nn.functional.silu, lambda x, y: torch.sigmoid(x) * (1 + x - y)),
+    "tanh": Activation(torch.tanh, lambda x, y: 1 - y * y),
+}
+
+
+class StackedMLP(Stacked):
+    """`stack` networks [x, t] -> width -> ... -> width -> out with an activation after each of `depth` hidden layers.
+
+    `out` is `dim` unless given.
+    """
+
+    def __init__(
+        self,
+        stack: int,
+        dim: int,
+        width: int,
+        depth: int,
+        activation: ActivationName = "selu",
+        out: int | None = None,
+    ) -> None:
+        self.dim, self.activation = dim, ACTIVATIONS[activation]
+        widths = [dim + 1, *[width] * depth, dim if out is None else out]
+        shapes: dict[str, tuple[int, ...]] = {}
+        for k, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+            shapes |= {f"layers.{k}.weight": (fan_in, fan_out), f"layers.{k}.bias": (fan_out,)}
+        super().__init__(stack, shapes)
 
     def forward(self, t: Tensor, x: Tensor) -> Tensor:
-        """Velocity of shape (stack, n, dim) at times `t` (stack, n, 1) and points `x` (stack, n, dim)."""
-        hidden = nn.functional.pad(torch.cat([x, t], dim=-1), (0, 0, 0, -x.shape[1] % _ALIGN_POINTS))
+        """Values of shape (stack, n, out) at times `t` (stack, n, 1) and points `x` (stack, n, dim)."""
+        hidden = padded(torch.cat([x, t], dim=-1))
         layers = self.layers()
         for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
-            hidden = nn.functional.selu(torch.baddbmm(bias, hidden, weight))
+            hidden = self.activation.function(torch.baddbmm(bias, hidden, weight))
         return torch.baddbmm(layers[-1], hidden, layers[-2])[:, : x.shape[1]]
+
+    def value_and_jacobian(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Values (stack, n, out), and their derivatives by x (stack, dim, n, out), by forward differentiation."""
+        hidden = padded(torch.cat([x, t], dim=-1))
+        layers, n = self.layers(), x.shape[1]
+        tangents = torch.empty(0)
+        for k, (weight, bias) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
+            argument = torch.baddbmm(bias, hidden, weight)
+            if k == 0:
+                tangents = weight[:, : self.dim, None].expand(-1, -1, hidden.shape[1], -1)
+            else:
+                tangents = torch.bmm(tangents.flatten(1, 2), weight).unflatten(1, (self.dim, -1))
+            if 2 * k == len(layers) - 2:
+                return argument[:, :n], tangents[:, :, :n]
+            hidden = self.activation.function(argument)
+            tangents = tangents * self.activation.derivative(argument, hidden)[:, None]
+        raise AssertionError("a network has layers")

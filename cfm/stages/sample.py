@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from cfm.datasets.base import Dataset, Prepared
 from cfm.device import choose, reserved
@@ -43,13 +44,14 @@ def sample(
     device, data = choose(device_name), load(data_path)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
         watch, solving = Stopwatch(), 0.0
-        model = Model(None, None, 0.0, {})
+        model, net = Model({}, None, 0.0, {}), None
         if method.trained:
             assert settings is not None
-            model = load_model(folder / "model.safetensors", settings, data.dim)
+            model = load_model(folder / "model.safetensors", settings)
+            net = model.network(method, settings, data.dim).to(device)
         for name, solver in solvers.items():
             with reserved(device):
-                arrays = _samples(method, dataset, model, data, solver, seed, device)
+                arrays = _samples(method, dataset, model.failure, net, data, solver, seed, device)
             solving += float(arrays.get("seconds", 0.0))
             sampled = watch.record(device=str(device), work_seconds={"ode": solving})  # all solvers so far
             facts = {"train": model.provenance, "sample": sampled}
@@ -63,20 +65,20 @@ def sample(
 def _samples(
     method: Method,
     dataset: Dataset,
-    model: Model,
+    failure: str | None,
+    net: nn.Module | None,
     data: Prepared,
     solver: Solver,
     seed: int,
     device: torch.device,
 ) -> dict[str, np.ndarray]:
     start = Start(data.evaluation_source(seed, solver.points), dataset, stream(seed, "sample"))
-    failure = model.failure
     if failure is None:
         try:
-            path = method.sample(model.net, start, solver)
+            path = method.sample(net, start, solver)
             if path is None:
-                assert model.net is not None
-                path = integrate(model.net.to(device), start.x0, solver, device)
+                assert net is not None
+                path = integrate(method.velocity(net), start.x0, solver, device)
             return as_arrays(path)
         except RunFailed as error:
             failure = str(error)
@@ -90,7 +92,7 @@ def as_arrays(path: Trajectory) -> dict[str, np.ndarray]:
         "x0": path.x[0],
         "trajectory": path.x[kept],
         "t": path.t[kept],
-        "energy": polyline_energy(path.t, path.x),
+        "energy": polyline_energy(path.t, path.x) if path.energy is None else path.energy,
         "nfe": np.int64(path.nfe),
         "seconds": np.float64(path.seconds),
     }

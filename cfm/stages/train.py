@@ -7,24 +7,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor, nn
+
 from cfm.device import choose, reserved
+from cfm.history import table
 from cfm.methods.base import Method
-from cfm.nets.mlp import StackedMLP
+from cfm.nets.stacked import load as load_layers
 from cfm.provenance import Stopwatch, file_digest
 from cfm.resume import read_tensors, write_tensors, write_text
 from cfm.settings import Training
 from cfm.stages.data import load
-from cfm.train import Trainer, load_layers, table
+from cfm.train import Trainer
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network with what is known of its training."""
+    """The named layers of a trained network with what is known of its training."""
 
-    net: StackedMLP | None
+    layers: dict[str, Tensor]
     failure: str | None
     train_seconds: float
     provenance: dict[str, object]
+
+    def network(self, method: Method, settings: Training, dim: int) -> nn.Module:
+        """The network, as a stack of one."""
+        net = method.network(1, dim, settings)
+        load_layers(net, 0, self.layers)
+        return net
 
 
 def train(
@@ -32,6 +41,7 @@ def train(
     settings: Training,
     data_path: Path,
     runs: Mapping[int, Path],
+    teachers: Mapping[int, Model],
     state: Path,
     spec: str,
     device_name: str,
@@ -41,11 +51,16 @@ def train(
     """Train the seeds of `runs` (seed -> folder) together; returns the failed seeds with their reasons.
 
     The unfinished state lives in `state` and is removed once every file is written. `workers` processes draw and
-    couple the pairs ahead of the network; no result depends on their number.
+    couple the pairs ahead of the network; no result depends on their number. A seed with a teacher starts from its
+    network, fails if it has failed, and counts its seconds as its own.
     """
     watch, device = Stopwatch(), choose(device_name)
     with reserved(device):
-        trainer = Trainer(method, load(data_path), settings, list(runs), device, state, workers)
+        layers = {seed: teacher.layers for seed, teacher in teachers.items()}
+        trainer = Trainer(method, load(data_path), settings, list(runs), device, state, workers, layers)
+        for seed, teacher in teachers.items():
+            if teacher.failure:
+                trainer.history.failures[seed] = f"{method.teacher} failed: {teacher.failure}"
         trainer.run(report)
     provenance = watch.record(len(runs), device=str(device), data_sha256=file_digest(data_path))
     history = trainer.history
@@ -55,7 +70,7 @@ def train(
             "seed": str(seed),
             "failure": history.failures.get(seed, ""),
             "best_step": str(history.best_step[place]),
-            "train_seconds": repr(history.seconds(place)),
+            "train_seconds": repr(history.seconds(place) + (teachers[seed].train_seconds if teachers else 0.0)),
             "provenance": json.dumps({**provenance, "work_seconds": trainer.work_seconds(place)}),
         }
         tensors = {
@@ -69,11 +84,10 @@ def train(
     return history.failures
 
 
-def load_model(path: Path, settings: Training, dim: int) -> Model:
-    """The checkpoint that the settings ask for, as a stack of one."""
+def load_model(path: Path, settings: Training) -> Model:
+    """The checkpoint that the settings ask for."""
     tensors, metadata = read_tensors(path)
-    net = StackedMLP(1, dim, settings.width, settings.depth)
     prefix = f"{settings.checkpoint}."
-    named = {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
-    load_layers(net, named)
-    return Model(net, metadata["failure"] or None, float(metadata["train_seconds"]), json.loads(metadata["provenance"]))
+    layers = {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
+    seconds, provenance = float(metadata["train_seconds"]), json.loads(metadata["provenance"])
+    return Model(layers, metadata["failure"] or None, seconds, provenance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,4 +92,5 @@ _TEX = {
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text.replace("**", "").replace("<br>", " "))
+    escaped = "".join(_TEX.get(character, character) for character in text.replace("<br>", " "))
+    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", escaped)

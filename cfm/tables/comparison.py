@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
 from cfm.metrics import metric_of
 from cfm.paper import MARK_NOTES, MARKS, Published, load_published
-from cfm.settings import Table
+from cfm.settings import Table, Training
 from cfm.stages.collect import read_runs
+from cfm.statistics import indistinguishable
 from cfm.tables.base import Grid, Rendered
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ _ALL = "all"
 
 @dataclass(frozen=True)
 class Cell:
-    """A row of the csv: our mean and standard deviation (n - 1) over n seeds, the paper's, and the verdict."""
+    """A row of the csv: our mean and standard deviation (n - 1) over n seeds, the paper's, and the verdict.
+
+    `best`: not distinguishable from the best trained method on its data set (paired test over seeds).
+    """
 
     method: str
     dataset: str
@@ -35,6 +39,7 @@ class Cell:
     paper_confidence: str
     verdict: str
     note: str
+    best: bool = False
 
 
 def render(config: Config, experiment: str, table: Table) -> Rendered:
@@ -54,6 +59,7 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
             [_cell(config, experiment, table, runs, published, method, dataset, metric) for dataset in datasets]
             for method in config.methods_of(experiment)
         ]
+        block = [[_marked(config, cell, runs) for cell in row] for row in block]
         cells += [cell for row in block for cell in row]
         grids.append(_grid(config, metric, datasets, block))
     csv: str = pd.DataFrame([asdict(cell) for cell in cells]).to_csv(index=False)
@@ -95,6 +101,20 @@ def _cell(
     return Cell(method, dataset, metric, len(values), mean, std, *theirs, found, note)
 
 
+def _marked(config: Config, cell: Cell, runs: pd.DataFrame) -> Cell:
+    """The cell with `best` set; controls, seconds and means over data sets are not compared."""
+    known = metric_of(cell.metric)
+    if cell.dataset == _ALL or cell.mean is None or known.unit == "s":
+        return cell
+    mine = runs[(runs.dataset == cell.dataset) & (runs.metric == cell.metric)]
+    values = {
+        str(name): dict(zip(rows.seed, rows.value, strict=True))
+        for name, rows in mine.groupby("method")
+        if config.methods[str(name)].method.trained
+    }
+    return replace(cell, best=cell.method in indistinguishable(values, lower=known.better == "lower"))
+
+
 def verdict(mean: float, std: float | None, paper: Published | None) -> str:
     """Does our mean lie within three combined standard deviations sqrt(s^2 + s_paper^2) of the published one?
 
@@ -125,6 +145,7 @@ def _ours(cell: Cell) -> str:
     if cell.mean is None:
         return "—" if cell.verdict == "not applicable" else cell.verdict
     text = number(cell.mean) + (f" ± {number(cell.std)}" if cell.std is not None else "")
+    text = f"**{text}**" if cell.best else text
     failed = f", {cell.note.split(':')[0]}" if cell.note else ""
     return f"{text} (n={cell.n}{failed})"
 
@@ -152,6 +173,8 @@ def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell])
     notes = [
         f"Ours: mean ± standard deviation over n seeds ({min(seeds)}..{max(seeds)}), budget '{config.budget}', solver "
         f"{table.solver}, {sizes.test_large if large else sizes.test} test points.",
+        "Bold: the best trained method on a data set, and those that a paired t-test over seeds (one-sided, 5%) cannot "
+        "tell from it.",
         "✓ / ✗: our mean is / is not within three combined standard deviations of the published one.",
     ]
     used = {MARKS.get(cell.paper_confidence, "") for cell in cells}
@@ -161,6 +184,15 @@ def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell])
     notes += sorted(
         {f"{config.methods[c.method].entry.label}, {c.dataset}: {c.note}" for c in cells if "failed" in c.note}
     )
+    notes += [
+        f"{config.methods[name].entry.label} is trained with other settings: {_differences(own, settings.train)}."
+        for name, own in settings.train_of.items()
+    ]
     notes.append("The rows marked (control) are the ceiling and the noise floor of W2 at this sample size.")
     notes.append("Provenance of every run: provenance.json in its folder; all values: runs.csv.")
     return notes
+
+
+def _differences(own: Training, common: Training | None) -> str:
+    changed = {key: value for key, value in asdict(own).items() if common is None or value != getattr(common, key)}
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changed.items())

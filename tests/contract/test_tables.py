@@ -3,13 +3,16 @@
 import csv
 import io
 
+import pandas as pd
 import pytest
 
 from cfm import config as configuration
 from cfm.paper import Published
 from cfm.settings import Table
+from cfm.statistics import indistinguishable
 from cfm.tables import comparison, taxonomy
 from cfm.tables.base import Grid, Rendered, latex, markdown
+from cfm.tables.ranks import ranks
 
 
 def _published(mean: float | None, std: float | None, confidence: str = "confirmed") -> Published:
@@ -69,3 +72,33 @@ def test_formats_hold_the_same_cells() -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.0184, "0.018"), (12.5, "12.500"), (1129.4, "1129"), (-0.5, "-0.500")])
 def test_numbers(value: float, text: str) -> None:
     assert comparison.number(value) == text
+
+
+def test_bold_is_what_cannot_be_told_from_the_best() -> None:
+    """Three seeds with a large common effect: b is clearly worse than a by pairs, c is not."""
+    seeds = {42: 0.0, 43: 5.0, 44: -3.0}
+    values = {
+        "a": {s: 1.0 + e for s, e in seeds.items()},
+        "b": {s: 1.5 + e + 0.01 * s for s, e in seeds.items()},
+        "c": {42: 1.3, 43: 5.9, 44: -1.8},
+        "alone": {42: -100.0},
+    }
+    assert indistinguishable(values, lower=True) == {"a", "c"}
+    higher = {name: {s: -v for s, v in mine.items()} for name, mine in values.items()}
+    assert indistinguishable(higher, lower=False) == {"a", "c"}
+    assert indistinguishable({"alone": {42: 1.0}}, lower=True) == set()
+
+
+def test_ranks_average_over_data_sets_and_leave_out_who_is_missing_somewhere() -> None:
+    config = configuration.load("quick", ("toy2d",))
+    rows = [
+        {"dataset": d, "method": m, "seed": s, "solver": "rk4", "metric": "npe", "value": v + s, "status": "ok"}
+        for k, d in enumerate(config.experiments["toy2d"].datasets)
+        for s in (42, 43)
+        for m, v in (("icfm", 2.0), ("otcfm", 1.0 if k else 3.0), ("fm", 0.0))
+        if (d, m) in config.pairs("toy2d")
+    ]
+    found = ranks(config, "toy2d", pd.DataFrame(rows), "npe")
+    assert sorted(found.index) == ["icfm", "otcfm"]  # FM has no value from moons
+    assert found.loc["otcfm", "mean"] == pytest.approx(1.25) and found.loc["icfm", "mean"] == pytest.approx(1.75)
+    assert (found.n == 2).all() and (found.low <= found["mean"]).all()

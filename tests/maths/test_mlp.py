@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfm.nets.mlp import StackedMLP
-from cfm.train import load_layers, name_layers
+from cfm.nets.stacked import load, named_layers
 
 
 def _net(stack: int = 3, dim: int = 2, width: int = 10, depth: int = 3) -> StackedMLP:
@@ -70,10 +70,10 @@ def test_initial_weights_belong_to_the_seed() -> None:
 
 def test_named_layers_rebuild_the_network() -> None:
     net = _net(1)
-    named = name_layers(net)
+    named = named_layers(net, {"": net.theta[0].detach()})
     assert named["layers.0.weight"].shape == (3, 10) and named["layers.3.bias"].shape == (2,)
     again = StackedMLP(1, 2, 10, 3)
-    load_layers(again, {name: tensor.clone() for name, tensor in named.items()})
+    load(again, 0, {name: tensor.clone() for name, tensor in named.items()})
     assert torch.equal(again.theta, net.theta)
 
 

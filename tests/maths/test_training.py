@@ -12,13 +12,14 @@ from cfm.assignment import wasserstein2_squared
 from cfm.batches import Pairing, training_pairs
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed
+from cfm.history import History
 from cfm.methods.flow_matching import FlowMatching
 from cfm.nets.mlp import StackedMLP
 from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solve import integrate
 from cfm.stages.train import load_model, train
-from cfm.train import History, Trainer
+from cfm.train import Trainer
 
 CPU = torch.device("cpu")
 SETTINGS = Training(
@@ -55,7 +56,7 @@ def test_a_seed_has_the_same_bits_alone_and_in_any_stack(coupling: str, path: st
         _run(other)
         for place, seed in enumerate(seeds):
             assert torch.equal(other.net.theta[place], together.net.theta[seed - 42])
-            assert torch.equal(other.best[place], together.best[seed - 42])
+            assert torch.equal(other.best[""][place], together.best[""][seed - 42])
             mine, theirs = other.history.rows[place], together.history.rows[seed - 42]
             assert [(r.train_loss, r.val_loss) for r in mine] == [(r.train_loss, r.val_loss) for r in theirs]
 
@@ -69,7 +70,7 @@ def test_resuming_gives_the_bits_of_an_undisturbed_run(tmp_path: Path) -> None:
     assert resumed.step == 20
     _run(resumed)
     assert torch.equal(resumed.net.theta, undisturbed.net.theta)
-    assert torch.equal(resumed.best, undisturbed.best)
+    assert torch.equal(resumed.best[""], undisturbed.best[""])
     assert resumed.history.best_step == undisturbed.history.best_step
     losses = [[(r.step, r.train_loss, r.val_loss) for r in t.history.rows[0]] for t in (resumed, undisturbed)]
     assert losses[0] == losses[1]
@@ -114,14 +115,16 @@ def test_best_and_last_networks_are_both_kept(tmp_path: Path) -> None:
     cfm.stages.data.write_arrays(path, {**data.arrays, "dim": 2, "gaussian_source": True})
     runs = {5: tmp_path / "seed=5"}
     method = FlowMatching("independent", "linear", 0.1)
-    failures = train(method, SETTINGS, path, runs, tmp_path / "state", "{}", "cpu", 0, lambda *a: None)
+    failures = train(method, SETTINGS, path, runs, {}, tmp_path / "state", "{}", "cpu", 0, lambda *a: None)
     assert failures == {} and not (tmp_path / "state").exists()
     trainer = _trainer([5], tmp_path / "again", method)
     _run(trainer)
-    best = load_model(runs[5] / "model.safetensors", SETTINGS, 2).net
-    last = load_model(runs[5] / "model.safetensors", dataclasses.replace(SETTINGS, checkpoint="last"), 2).net
-    assert best is not None and last is not None
-    assert torch.equal(best.theta[0], trainer.best[0])
+    last_settings = dataclasses.replace(SETTINGS, checkpoint="last")
+    best, last = (
+        load_model(runs[5] / "model.safetensors", settings).network(method, settings, 2)
+        for settings in (SETTINGS, last_settings)
+    )
+    assert torch.equal(best.theta, trainer.best[""])
     assert torch.equal(last.theta, trainer.net.theta)
     rows = trainer.history.rows[0]
     assert trainer.history.best_step[0] == min(rows, key=lambda row: row.val_loss).step

@@ -5,7 +5,8 @@ import functools
 from cfm import commands
 from cfm import config as configuration
 from cfm.errors import UserError
-from cfm.layout import FIGURE_SUFFIXES, RUN_FILES, TABLE_SUFFIXES
+from cfm.figures.base import shows
+from cfm.layout import CLAIM_SUFFIXES, FIGURE_SUFFIXES, RUN_FILES, TABLE_SUFFIXES
 from snakemake.exceptions import WorkflowError
 
 try:

@@ -1,8 +1,17 @@
 """Training: a method on a data set, a chunk of seeds in one process.
 
-Input: `data.npz`. Output per seed: `model.safetensors` (best and last network) and `train.csv`.
+Input: `data.npz`, and `model.safetensors` of the method's teacher if it has one. Output per seed: `model.safetensors` (best and last network) and `train.csv`.
 Half-finished training is kept under `.resume/` and goes on where it stopped.
 """
+
+
+def train_inputs(experiment, seeds, wildcards):
+    data = [str(LAYOUT.data(experiment, wildcards.dataset))]
+    teacher = CONFIG.methods[wildcards.method].method.teacher
+    if teacher is None:
+        return data
+    return data + [str(LAYOUT.run(experiment, wildcards.dataset, teacher, s) / "model.safetensors") for s in seeds]
+
 
 for experiment, chunks in CHUNKS.items():
     for seeds in chunks:
@@ -11,7 +20,7 @@ for experiment, chunks in CHUNKS.items():
             name:
                 f"train_{experiment}_{seeds[0]}"
             input:
-                str(LAYOUT.data(experiment, "{dataset}")),
+                functools.partial(train_inputs, experiment, seeds),
             output:
                 run_files(experiment, seeds, "model.safetensors", "train.csv"),
             log:

@@ -1,0 +1,226 @@
+"""The paper's statements, each checked on `runs.csv`: verdict with evidence, in `claims.csv` and `claims.md`.
+
+A claim says that a metric is lower for some methods than for others (or than a bound), by a factor if it names one,
+on some data sets. Every such comparison is a paired t-test over seeds at level 0.05. The claim
+
+    holds      if every comparison is significant in its direction (an intersection-union test: no correction),
+    fails      if one is significant in the other direction (Bonferroni: level 0.05 / comparisons),
+    undecided  otherwise, and  not run  if a comparison has no values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cfm.config import FOLDER, Config
+from cfm.errors import UserError
+from cfm.metrics import METRICS, metric_of
+from cfm.resume import write_text
+from cfm.stages.collect import read_runs
+from cfm.statistics import Paired, paired
+from cfm.strict import Where, build, check_name, load_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = FOLDER / "claims.yaml"
+LEVEL = 0.05
+VERDICTS = ("holds", "fails", "undecided", "not run")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`factor` x the metric of each method in `below` is less than that of each method in `above`, or than `bound`.
+
+    `place`: where the paper says so. `datasets`: all of the experiment where both methods run, unless given.
+    """
+
+    statement: str
+    place: str
+    experiment: str
+    metric: str
+    below: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
+    bound: float | None = None
+    factor: float = 1.0
+    datasets: tuple[str, ...] = ()
+    solvers: tuple[str, ...] = ("rk4",)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One test of a claim: its two sides in words, and the result; None where values are missing."""
+
+    dataset: str
+    solver: str
+    below: str
+    above: str
+    means: tuple[float, float]
+    result: Paired | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict and what it rests on."""
+
+    name: str
+    claim: Claim
+    verdict: str
+    comparisons: list[Comparison]
+
+
+def load_claims(config: Config) -> dict[str, Claim]:
+    """Every claim by name, checked against what exists."""
+    claims = {}
+    experiments = [path.stem for path in (FOLDER / "experiments").glob("*.yaml")]
+    for name, entry in load_yaml(FILE).items():
+        where = Where(str(FILE)) / name
+        claim = claims[name] = build(Claim, entry, where)
+        check_name(claim.experiment, experiments, "experiment", where / "experiment")
+        check_name(claim.metric.removesuffix("_large"), METRICS, "metric", where / "metric")
+        for method in (*claim.below, *claim.above):
+            check_name(method, config.methods, "method", where)
+        for dataset in claim.datasets:
+            check_name(dataset, config.datasets, "data set", where / "datasets")
+        sides = [bool(claim.below), bool(claim.above), claim.bound is not None]
+        if sum(sides) != 2:
+            raise UserError(f"{where}: two of 'below', 'above' and 'bound' are needed")
+    return claims
+
+
+def judge(name: str, claim: Claim, config: Config, runs: pd.DataFrame | None) -> Judged:
+    """The verdict on one claim; `runs` are those of its experiment, None if it was not run."""
+    if runs is None or claim.experiment not in config.experiments:
+        return Judged(name, claim, "not run", [])
+    runs = runs[(runs.status == "ok") & (runs.metric == claim.metric)]
+    comparisons = [
+        _compare(claim, runs, dataset, solver, below, above)
+        for dataset in claim.datasets or config.experiments[claim.experiment].datasets
+        for solver in claim.solvers
+        for below in claim.below or (None,)
+        for above in claim.above or (None,)
+        if all(m is None or config.impossible(dataset, m) is None for m in (below, above))
+    ]
+    return Judged(name, claim, _verdict([c.result for c in comparisons]), comparisons)
+
+
+def _verdict(results: list[Paired | None]) -> str:
+    if not results or any(result is None for result in results):
+        return "not run"
+    found = [result for result in results if result is not None]
+    if all(result.p < LEVEL for result in found):
+        return "holds"
+    return "fails" if any(result.p_reverse < LEVEL / len(found) for result in found) else "undecided"
+
+
+def _compare(
+    claim: Claim, runs: pd.DataFrame, dataset: str, solver: str, below: str | None, above: str | None
+) -> Comparison:
+    cell = runs[(runs.dataset == dataset) & (runs.solver == solver)]
+
+    def values(method: str | None) -> dict[int, float]:
+        mine = cell[cell.method == method]
+        return {int(seed): float(value) for seed, value in zip(mine.seed, mine.value, strict=True)}
+
+    left, right = values(below), values(above)
+    if claim.bound is not None:
+        constant = dict.fromkeys(left or right, claim.bound)
+        left, right = (left or constant, right) if below is None else (left, right or constant)
+    left = {seed: claim.factor * value for seed, value in left.items()}
+    words = f"{claim.factor:g} × " if claim.factor != 1 else ""
+    sides = words + (below or f"{claim.bound:g}"), above or f"{claim.bound:g}"
+    if not left.keys() & right.keys():
+        return Comparison(dataset, solver, *sides, (float("nan"), float("nan")), None)
+    shared = left.keys() & right.keys()
+    means = (sum(left[s] for s in shared) / len(shared), sum(right[s] for s in shared) / len(shared))
+    return Comparison(dataset, solver, *sides, means, paired(left, right))
+
+
+def write_claims(config: Config) -> None:
+    """Judge every claim and write `claims.csv` and `claims.md`."""
+    import pandas as pd
+
+    paths = {name: config.layout.runs(name) for name, e in config.experiments.items() if e.datasets}
+    runs = {name: read_runs(path) for name, path in paths.items()}
+    judged = [judge(name, claim, config, runs.get(claim.experiment)) for name, claim in load_claims(config).items()]
+    rows: list[dict[str, object]] = [
+        {"claim": j.name, "verdict": j.verdict, "statement": j.claim.statement, "place": j.claim.place, **_row(c)}
+        for j in judged
+        for c in (j.comparisons or (None,))
+    ]
+    write_text(config.layout.claims("csv"), pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
+    write_text(config.layout.claims("md"), _report(config, judged))
+
+
+def _row(comparison: Comparison | None) -> dict[str, object]:
+    if comparison is None or comparison.result is None:
+        return {}
+    result = comparison.result
+    return {
+        "dataset": comparison.dataset,
+        "solver": comparison.solver,
+        "below": comparison.below,
+        "above": comparison.above,
+        "n": result.n,
+        "mean_below": comparison.means[0],
+        "mean_above": comparison.means[1],
+        "difference": result.mean,
+        "low": result.low,
+        "high": result.high,
+        "effect": result.effect,
+        "p": result.p,
+        "p_reverse": result.p_reverse,
+    }
+
+
+def count(path: Path) -> Mapping[str, int]:
+    """How many claims of a `claims.csv` have each verdict."""
+    import pandas as pd
+
+    verdicts = Counter(pd.read_csv(path).groupby("claim").verdict.first())
+    return {verdict: verdicts[verdict] for verdict in VERDICTS}
+
+
+def _report(config: Config, judged: list[Judged]) -> str:
+    counts = Counter(j.verdict for j in judged)
+    lines = [
+        f"# The paper's claims, checked on budget '{config.budget}'",
+        "",
+        ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in VERDICTS) + ".",
+        "",
+        "Every comparison is a paired t-test over seeds, one-sided at 5%. A claim holds if all its comparisons are",
+        "significant; it fails if one is significant in the other direction (5% over all its comparisons); else it is",
+        "undecided. d is the difference's mean over its standard deviation.",
+        "",
+    ]
+    for verdict in VERDICTS:
+        mine = [j for j in judged if j.verdict == verdict]
+        lines += [f"## {verdict.capitalize()}", ""] if mine else []
+        for j in mine:
+            lines += [f"**{j.claim.statement}** ({j.claim.place})", ""]
+            lines += _evidence(config, j) if j.comparisons else ["Its experiment is not part of this run.", ""]
+    return "\n".join(lines) + "\n"
+
+
+def _evidence(config: Config, judged: Judged) -> list[str]:
+    metric = judged.claim.metric
+    unit = metric_of(metric).unit
+    lines = [
+        f"| data | solver | lower {metric} ({unit}) | higher {metric} | difference [95%] | d | n | p |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for c in judged.comparisons:
+        data = config.datasets[c.dataset].entry.label
+        if c.result is None:
+            lines.append(f"| {data} | {c.solver} | {c.below} | {c.above} | not run | | 0 | |")
+            continue
+        r = c.result
+        lines.append(
+            f"| {data} | {c.solver} | {c.below}: {c.means[0]:.4g} | {c.above}: {c.means[1]:.4g} "
+            f"| {r.mean:.3g} [{r.low:.3g}, {r.high:.3g}] | {r.effect:.1f} | {r.n} | {r.p:.2g} |"
+        )
+    return [*lines, ""]

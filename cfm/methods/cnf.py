@@ -1,0 +1,70 @@
+"""Continuous normalising flows, trained by maximum likelihood through the ODE solver; plain or regularised.
+
+The flow dx/dt = v(t, x) carries N(0, I) at t = 0 to the data at t = 1, and for a data point x(1)
+
+    -log p(x(1)) = -log N(x(0); 0, I) + int_0^1 div v(t, x(t)) dt            (Chen et al. 2018, Grathwohl et al. 2019)
+
+with the exact divergence. The loss is its mean plus, for regularised flows,
+
+    kinetic * E int_0^1 |v|^2 dt  +  jacobian * E int_0^1 |grad v|_F^2 dt      (RNODE, Finlay et al. 2020).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from cfm.datasets.base import Dataset
+from cfm.errors import RunFailed
+from cfm.methods.base import Batch, Method
+from cfm.settings import Training
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from cfm.nets.mlp import StackedMLP
+
+
+@dataclass(frozen=True)
+class CNF(Method):
+    """Tolerance (atol = rtol) of torchdyn's tsit5 in training, activation, and the weights of the regularisers.
+
+    `jacobian_norm`: RNODE's |J|_F^2, or |J|_F / dim as in the authors' code.
+    """
+
+    tolerance: float
+    activation: Literal["selu", "tanh"]
+    kinetic: float = 0.0
+    jacobian: float = 0.0
+    jacobian_norm: Literal["squared_frobenius", "root_mean_square"] = "squared_frobenius"
+
+    def unsupported(self, dataset: Dataset) -> str | None:
+        return None if dataset.gaussian_source else "needs a standard normal source"
+
+    def network(self, stack: int, dim: int, settings: Training) -> nn.Module:
+        from cfm.nets.mlp import StackedMLP
+
+        return StackedMLP(stack, dim, settings.width, settings.depth, self.activation)
+
+    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+        """Seed by seed: the adaptive solver must not see what it is stacked with."""
+        import torch
+
+        from cfm.nets.mlp import StackedMLP
+
+        assert isinstance(net, StackedMLP)
+        return torch.stack([self._regularised(net.alone(seed), x1) for seed, x1 in enumerate(batch.x1)])
+
+    def _regularised(self, net: StackedMLP, x1: Tensor) -> Tensor:
+        from cfm.likelihood import pull_back
+
+        try:
+            back = pull_back(net, x1, self.tolerance, self.jacobian_norm == "root_mean_square")
+        except RunFailed:
+            return net.theta.sum() * math.nan  # fails this seed at the next check
+        penalty = self.kinetic * back.kinetic.mean() + self.jacobian * back.jacobian.mean()
+        return penalty - back.log_likelihood().mean()
+
+
+METHOD = CNF

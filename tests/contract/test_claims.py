@@ -1,0 +1,152 @@
+"""The claims engine: verdicts on synthetic runs whose answer is known."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cfm import claims as engine
+from cfm import config as configuration
+from cfm.claims import Claim, count, judge, load_claims, write_claims
+from cfm.errors import UserError
+from cfm.statistics import paired
+
+CONFIG = configuration.load("quick")
+DATASETS = CONFIG.experiments["toy2d"].datasets
+CLAIM = Claim("a is lower", "nowhere", "toy2d", "npe", below=("otcfm",), above=("icfm",))
+
+
+def _runs(**means: float) -> pd.DataFrame:
+    """Five paired seeds of every method on every data set, with a seed effect that both sides share."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "dataset": dataset,
+            "method": method,
+            "seed": seed,
+            "solver": "rk4",
+            "metric": "npe",
+            "value": mean + 3 * seed + 0.01 * rng.standard_normal(),
+            "status": "ok",
+        }
+        for dataset in DATASETS
+        for method, mean in means.items()
+        for seed in range(42, 47)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _verdict(claim: Claim, runs: pd.DataFrame | None) -> str:
+    return judge("claim", claim, CONFIG, runs).verdict
+
+
+def test_a_flipped_order_flips_the_verdict() -> None:
+    assert _verdict(CLAIM, _runs(otcfm=1.0, icfm=2.0)) == "holds"
+    assert _verdict(CLAIM, _runs(otcfm=2.0, icfm=1.0)) == "fails"
+
+
+def test_one_data_set_the_other_way_is_enough_to_fail() -> None:
+    runs = _runs(otcfm=1.0, icfm=2.0)
+    runs.loc[(runs.dataset == DATASETS[1]) & (runs.method == "otcfm"), "value"] += 5
+    assert _verdict(CLAIM, runs) == "fails"
+
+
+def test_no_difference_is_undecided() -> None:
+    runs = _runs(otcfm=1.0, icfm=1.0)
+    noise = np.random.default_rng(1).standard_normal(len(runs))
+    assert _verdict(CLAIM, runs.assign(value=runs.value + noise)) == "undecided"
+
+
+def test_missing_values_are_not_run() -> None:
+    runs = _runs(otcfm=1.0, icfm=2.0)
+    assert _verdict(CLAIM, None) == "not run"
+    assert _verdict(CLAIM, runs[runs.method != "icfm"]) == "not run"
+    assert _verdict(CLAIM, runs[runs.dataset != DATASETS[0]]) == "not run"
+    assert _verdict(CLAIM, runs.assign(status="failed")) == "not run"
+
+
+def test_a_single_seed_decides_nothing() -> None:
+    runs = _runs(otcfm=1.0, icfm=2.0)
+    assert _verdict(CLAIM, runs[runs.seed == 42]) == "undecided"
+
+
+def test_factors_and_bounds() -> None:
+    runs = _runs(otcfm=1.0, icfm=5.0)
+    flat = runs.assign(value=np.where(runs.method == "icfm", 5.0, 1.0) + 0.001 * runs.seed)
+    for factor, verdict in ((4.0, "holds"), (6.0, "fails")):
+        assert _verdict(Claim("", "", "toy2d", "npe", ("otcfm",), ("icfm",), factor=factor), flat) == verdict
+    for bound, verdict in ((1.5, "holds"), (0.5, "fails")):
+        assert _verdict(Claim("", "", "toy2d", "npe", ("otcfm",), bound=bound), flat) == verdict
+    for bound, verdict in ((4.0, "holds"), (6.0, "fails")):
+        assert _verdict(Claim("", "", "toy2d", "npe", above=("icfm",), bound=bound), flat) == verdict
+
+
+def test_impossible_pairs_are_left_out() -> None:
+    """FM does not run from moons: the claim rests on the other three data sets."""
+    runs = _runs(otcfm=1.0, fm=2.0)
+    judged = judge("claim", Claim("", "", "toy2d", "npe", ("otcfm",), ("fm",)), CONFIG, runs)
+    assert judged.verdict == "holds"
+    assert "moons_8gaussians" not in [c.dataset for c in judged.comparisons] and len(judged.comparisons) == 3
+
+
+def test_paired_is_students_test_on_the_differences() -> None:
+    rng = np.random.default_rng(3)
+    below, above = rng.standard_normal(6), 0.5 + rng.standard_normal(6)
+    found = paired(dict(enumerate(below)), dict(enumerate(above)) | {99: 1.0})
+    expected = stats.ttest_rel(above, below, alternative="greater")
+    interval = stats.ttest_rel(above, below).confidence_interval(0.95)
+    assert found.n == 6 and found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(interval))
+    assert found.effect == pytest.approx(found.mean / (above - below).std(ddof=1))
+    assert found.p_reverse == pytest.approx(1 - found.p)
+
+
+def test_paired_without_spread() -> None:
+    same = paired({1: 1.0, 2: 2.0}, {1: 1.0, 2: 2.0})
+    assert (same.p, same.p_reverse) == (1, 1)
+    shifted = paired({1: 1.0, 2: 2.0}, {1: 2.0, 2: 3.0})
+    assert (shifted.p, shifted.p_reverse) == (0, 1) and math.isinf(shifted.effect)
+    with pytest.raises(ValueError, match="no seed"):
+        paired({1: 1.0}, {2: 1.0})
+
+
+def test_every_claim_of_the_project_can_be_judged() -> None:
+    """Names exist, and what a claim compares is measured in its experiment."""
+    for name, claim in load_claims(CONFIG).items():
+        experiment = CONFIG.experiments[claim.experiment]
+        assert claim.metric.removesuffix("_large") in experiment.metrics, name
+        assert set(claim.solvers) <= set(experiment.solvers), name
+        assert set(claim.below + claim.above) <= set(CONFIG.methods_of(claim.experiment)), name
+        assert set(claim.datasets) <= set(experiment.datasets), name
+
+
+def test_a_claim_with_one_side_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "claims.yaml"
+    file.write_text("x: {statement: s, place: p, experiment: toy2d, metric: npe, below: [otcfm]}")
+    monkeypatch.setattr(engine, "FILE", file)
+    with pytest.raises(UserError, match="two of 'below', 'above' and 'bound'"):
+        load_claims(CONFIG)
+    file.write_text("x: {statement: s, place: p, experiment: toy2d, metric: npe, below: [otcmf], bound: 1.0}")
+    with pytest.raises(UserError, match="otcfm"):
+        load_claims(CONFIG)
+
+
+def test_the_report_counts_and_shows_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    reference = Path("results/reference/paper/toy2d/runs.csv")
+    config = configuration.load("paper", ("toy2d",))
+    layout = type(config.layout)(str(tmp_path), "paper")
+    layout.runs("toy2d").parent.mkdir(parents=True)
+    layout.runs("toy2d").write_bytes(reference.read_bytes())
+    monkeypatch.setattr(configuration.Config, "layout", layout)
+    write_claims(config)
+    counts = count(layout.claims("csv"))
+    assert sum(counts.values()) == len(load_claims(config))
+    table = pd.read_csv(layout.claims("csv")).set_index("claim")
+    assert set(table.loc["otcfm_straighter_than_icfm"].verdict) == {"holds"}
+    assert set(table.loc[["sbcfm_collapse_is_numerical"]].verdict) == {"not run"}
+    text = layout.claims("md").read_text()
+    assert f"**{counts['holds']} holds" in text and "otcfm: " in text and "95%" in text

@@ -1,0 +1,25 @@
+"""Claims: the paper's statements, each with a verdict.
+
+Input: `config/claims.yaml` and `runs.csv` of every experiment. Output: `claims.{csv,md}`.
+"""
+
+
+rule claims:
+    input:
+        str(configuration.FOLDER / "claims.yaml"),
+        [str(LAYOUT.runs(experiment)) for experiment in CHUNKS],
+    output:
+        [str(LAYOUT.claims(suffix)) for suffix in CLAIM_SUFFIXES],
+    log:
+        str(LAYOUT.log("claims")),
+    conda:
+        "../../envs/cfm.yaml"
+    params:
+        budget=CONFIG.budget,
+        experiments=" ".join(CONFIG.experiments),
+        shown=configuration.canonical({name: named.entry.label for name, named in CONFIG.datasets.items()}),
+        code=commands.stage_digest("claims"),
+    message:
+        "judge the paper's claims"
+    shell:
+        "python -m cfm claims --budget {params.budget} --experiments '{params.experiments}' > {log} 2>&1"
