@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from cfm.assignment import assign
-from cfm.couplings import COUPLINGS, Minibatch, entropic_plan
+from cfm.couplings import COUPLINGS, Minibatch
+from cfm.entropic import entropic_plan
 from cfm.paths import PATHS, BrownianBridge, Linear
 from cfm.rng import stream
 from cfm.settings import Solver
