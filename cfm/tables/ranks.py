@@ -41,7 +41,8 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
 
 
 def ranks(config: Config, experiment: str, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """`mean`, `low`, `high` and `n` by method."""
+    """`mean`, `low`, `high` and `n` by method; no row if no seed has all its runs."""
+    import pandas as pd
     from scipy.special import stdtrit
 
     datasets = config.experiments[experiment].datasets
@@ -55,7 +56,7 @@ def ranks(config: Config, experiment: str, runs: pd.DataFrame, metric: str) -> p
     values = values[values.index.get_level_values("seed").isin(complete[complete].index)]
     ascending = metric_of(metric).better == "lower"
     by_seed = values.rank(axis=1, ascending=ascending).groupby("seed").mean()
-    found = by_seed.agg(["mean", "std", "count"]).T
+    found = pd.DataFrame({"mean": by_seed.mean(), "std": by_seed.std(), "count": by_seed.count()})
     half = stdtrit(found["count"] - 1, 0.5 + CONFIDENCE / 2) * found["std"] / found["count"] ** 0.5
     return (
         found.assign(low=found["mean"] - half, high=found["mean"] + half, n=found["count"].astype(int))

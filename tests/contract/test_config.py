@@ -62,12 +62,12 @@ WRONG = [
     ("methods.yaml", "coupling: exact\n", "coupling: exakt\n", r"methods.yaml: otcfm.coupling: unknown coupling 'exakt'; did you mean 'exact'"),
     ("methods.yaml", "family: flow_matching", "family: flow_maching", r"methods.yaml: icfm.family: unknown family 'flow_maching'; did you mean 'flow_matching'"),
     ("methods.yaml", "sigma: 0.1", "sigm: 0.1", r"methods.yaml: icfm: unknown key 'sigm'; did you mean 'sigma'"),
-    ("methods.yaml", "experiments: [taxonomy, toy2d]", "experiments: [taxonomy, toy3d]", r"methods.yaml: icfm.experiments: unknown experiment 'toy3d'; did you mean 'toy2d'"),
+    ("methods.yaml", "experiments: [taxonomy, toy2d]", "experiments: [taxonomy, toy3d]", r"methods.yaml: fm.experiments: unknown experiment 'toy3d'; did you mean 'toy2d'"),
     ("methods.yaml", "sigma: 0.1", "sigma: small", r"methods.yaml: icfm.sigma: a number is expected, got 'small'"),
     ("methods.yaml", "\nfm:\n", "\nicfm:\n", r"methods.yaml: key given twice: icfm"),
     ("datasets.yaml", "target: moons", "target: moon", r"datasets.yaml: gaussian_moons.target: unknown target 'moon'; did you mean 'moons'"),
     ("config.yaml", "couplings]", "coupling]", r"config.yaml: experiments: unknown experiment 'coupling'; did you mean 'couplings'"),
-    ("budgets/quick.yaml", "steps: 10000", "step: 10000", r"quick.yaml: experiments.toy2d.train: unknown key 'step'; did you mean 'steps'"),
+    ("budgets/quick.yaml", "steps: 10000", "step: 10000", r"quick.yaml: experiments.toy2d.train_of.sbcfm: unknown key 'step'; did you mean 'steps'"),
     ("budgets/quick.yaml", "toy2d:", "toyd:", r"quick.yaml: experiments: unknown experiment 'toyd'; did you mean 'toy2d'"),
 ]  # fmt: skip
 

@@ -63,10 +63,18 @@ def test_an_edit_of_a_shared_module_changes_who_uses_it(package: Path) -> None:
     assert ("train", "otcfm") not in changed
 
 
-def test_an_edit_of_the_coupling_changes_training(package: Path) -> None:
-    before = _digests()
-    path = package / "couplings.py"
-    path.write_text(path.read_text().replace("_MAX_ITERATIONS = 20_000", "_MAX_ITERATIONS = 20_001"))
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("entropic.py", "_MAX_ITERATIONS = 20_000", "_MAX_ITERATIONS = 20_001"),
+        ("assignment/shortest_paths.py", "_BIDS = 4", "_BIDS = 5"),
+        ("batches.py", "_REFERENCE_POINTS = 512", "_REFERENCE_POINTS = 511"),
+    ],
+)
+def test_an_edit_of_the_coupling_changes_training(package: Path, file: str, old: str, new: str) -> None:
+    before, path = _digests(), package / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
     assert ("train", "otcfm") in _changed(before)
 
 
