@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHOWS = "samples"
 _POINTS = 400
+_COLUMNS = 6
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
@@ -28,16 +29,20 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     seed = config.experiments[experiment].seeds[0]
     methods = [m for d, m in config.pairs(experiment) if d == dataset and config.methods[m].method.trained]
     target = read_arrays(config.layout.data(experiment, dataset))["test_1"]
+    columns = min(len(methods), _COLUMNS)
+    rows = -(-len(methods) // columns)
     figure, axes = pyplot.subplots(
-        1,
-        len(methods),
-        figsize=(2.3 * len(methods), 3.15),
+        rows,
+        columns,
+        figsize=(2.3 * columns, 2.65 * rows + 0.5),
         sharex=True,
         sharey=True,
         squeeze=False,
     )
     figure.set_layout_engine("constrained", w_pad=0.0)
-    for axis, method in zip(axes[0], methods, strict=True):
+    for axis in axes.flat[len(methods) :]:
+        axis.set_axis_off()
+    for axis, method in zip(axes.flat, methods, strict=False):
         run = config.layout.run(experiment, dataset, method, seed)
         _panel(axis, read_arrays(config.layout.samples(run, settings.solver)), target)
         axis.set_title(textwrap.fill(config.methods[method].entry.label, 22))
