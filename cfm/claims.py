@@ -16,19 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cfm.config import FOLDER, Config
+from cfm.config import FOLDER, Config, available_experiments
 from cfm.errors import UserError
 from cfm.metrics import METRICS, metric_of
 from cfm.resume import write_text
 from cfm.stages.collect import read_runs
-from cfm.statistics import Paired, paired
+from cfm.statistics import LEVEL, Paired, paired
 from cfm.strict import Where, build, check_name, load_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILE = FOLDER / "claims.yaml"
-LEVEL = 0.05
 VERDICTS = ("holds", "fails", "undecided", "not run")
 
 
@@ -76,11 +75,10 @@ class Judged:
 def load_claims(config: Config) -> dict[str, Claim]:
     """Every claim by name, checked against what exists."""
     claims = {}
-    experiments = [path.stem for path in (FOLDER / "experiments").glob("*.yaml")]
     for name, entry in load_yaml(FILE).items():
         where = Where(str(FILE)) / name
         claim = claims[name] = build(Claim, entry, where)
-        check_name(claim.experiment, experiments, "experiment", where / "experiment")
+        check_name(claim.experiment, available_experiments(), "experiment", where / "experiment")
         check_name(claim.metric.removesuffix("_large"), METRICS, "metric", where / "metric")
         for method in (*claim.below, *claim.above):
             check_name(method, config.methods, "method", where)
@@ -94,7 +92,7 @@ def load_claims(config: Config) -> dict[str, Claim]:
 
 def judge(name: str, claim: Claim, config: Config, runs: pd.DataFrame | None) -> Judged:
     """The verdict on one claim; `runs` are those of its experiment, None if it was not run."""
-    if runs is None or claim.experiment not in config.experiments:
+    if runs is None:
         return Judged(name, claim, "not run", [])
     runs = runs[(runs.status == "ok") & (runs.metric == claim.metric)]
     comparisons = [
@@ -128,14 +126,14 @@ def _compare(
 
     left, right = values(below), values(above)
     if claim.bound is not None:
-        constant = dict.fromkeys(left or right, claim.bound)
-        left, right = (left or constant, right) if below is None else (left, right or constant)
+        left = dict.fromkeys(right, claim.bound) if below is None else left
+        right = dict.fromkeys(left, claim.bound) if above is None else right
     left = {seed: claim.factor * value for seed, value in left.items()}
     words = f"{claim.factor:g} × " if claim.factor != 1 else ""
     sides = words + (below or f"{claim.bound:g}"), above or f"{claim.bound:g}"
-    if not left.keys() & right.keys():
-        return Comparison(dataset, solver, *sides, (float("nan"), float("nan")), None)
     shared = left.keys() & right.keys()
+    if not shared:
+        return Comparison(dataset, solver, *sides, (float("nan"), float("nan")), None)
     means = (sum(left[s] for s in shared) / len(shared), sum(right[s] for s in shared) / len(shared))
     return Comparison(dataset, solver, *sides, means, paired(left, right))
 

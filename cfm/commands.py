@@ -43,9 +43,7 @@ def run_code(config: Config, stage: str, dataset: str, method: str) -> str:
     """Digest of the code of `train`, `sample` or `evaluate` for one method."""
     if stage == "evaluate":
         return stage_digest(stage)
-    families = []
-    for name in lineage(config, method):
-        families.append(f"cfm.methods.{config.methods[name].entry.family}")
+    families = [f"cfm.methods.{config.methods[name].entry.family}" for name in lineage(config, method)]
     if stage == "sample":
         families.append(f"cfm.datasets.{config.datasets[dataset].entry.family}")
     return stage_digest(stage, *families)
@@ -58,7 +56,7 @@ def lineage(config: Config, method: str) -> list[str]:
 
 
 def check(budget: str) -> None:
-    configuration.load(budget)
+    _check(budget, "")
 
 
 def schema(budget: str) -> None:
@@ -222,13 +220,22 @@ def status(budget: str, experiments: str) -> int:
 def reproduce(budget: str, experiments: str, cores: str, profile: str) -> int:
     from cfm.reproduce import run
 
-    return run(configuration.load(budget, tuple(experiments.split())), experiments.split(), cores, profile)
+    return run(_check(budget, experiments), experiments.split(), cores, profile)
 
 
 def bench(budget: str) -> None:
     from cfm.bench.run import bench as run
 
     run(Path(configuration.load(budget).main.results) / "bench")
+
+
+def _check(budget: str, experiments: str) -> Config:
+    """The configuration, checked together with the claims that are judged when all runs are done."""
+    from cfm.claims import load_claims
+
+    config = configuration.load(budget, tuple(experiments.split()))
+    load_claims(config)
+    return config
 
 
 def _open(

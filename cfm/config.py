@@ -137,7 +137,7 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     main = build(Main, load_yaml(main_file), Where(str(main_file)))
     if main.threads < 1:
         raise UserError(f"{main_file}: threads: 1 or more is expected, got {main.threads}")
-    available = sorted(path.stem for path in (FOLDER / "experiments").glob("*.yaml"))
+    available = available_experiments()
     for name in main.experiments:
         check_name(name, available, "experiment", Where(str(main_file)) / "experiments")
     for name in only:
@@ -149,6 +149,11 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
         name: _experiment(name, overlays.get(name, {}), methods, datasets) for name in only or main.experiments
     }
     return Config(budget, main, methods, datasets, experiments)
+
+
+def available_experiments() -> list[str]:
+    """The experiments that have a file, enabled or not."""
+    return sorted(path.stem for path in (FOLDER / "experiments").glob("*.yaml"))
 
 
 def _entries(kind: str) -> list[tuple[str, Any]]:

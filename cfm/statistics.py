@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-CONFIDENCE = 0.95
+LEVEL = 0.05  # of every test
+CONFIDENCE = 0.95  # of every interval
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Paired:
 
 def paired(below: Mapping[int, float], above: Mapping[int, float]) -> Paired:
     """Compare above - below, values by seed; only seeds that both have count. ValueError if there is none."""
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtr
 
     seeds = sorted(below.keys() & above.keys())
     if not seeds:
@@ -47,12 +49,19 @@ def paired(below: Mapping[int, float], above: Mapping[int, float]) -> Paired:
     if std == 0:
         effect = math.copysign(math.inf, mean) if mean else 0.0
         return Paired(n, mean, mean, mean, effect, float(mean <= 0), float(mean >= 0))
-    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * std / math.sqrt(n)
+    half = float(half_width(std, n))
     p = float(stdtr(n - 1, -mean / std * math.sqrt(n)))
     return Paired(n, mean, mean - half, mean + half, mean / std, p, 1 - p)
 
 
-def indistinguishable(values: Mapping[str, Mapping[int, float]], lower: bool, level: float = 0.05) -> set[str]:
+def half_width(std: Any, n: Any) -> Any:
+    """Half of the confidence interval (Student's t) of a mean over n seeds; numbers or arrays of them."""
+    from scipy.special import stdtrit
+
+    return stdtrit(n - 1, 0.5 + CONFIDENCE / 2) * std / n**0.5
+
+
+def indistinguishable(values: Mapping[str, Mapping[int, float]], lower: bool) -> set[str]:
     """The best of some methods, values by name and seed, and those that a paired one-sided t-test cannot tell from it.
 
     Best is the lowest (or highest) mean over seeds. Empty if no method has two seeds.
@@ -63,4 +72,4 @@ def indistinguishable(values: Mapping[str, Mapping[int, float]], lower: bool, le
         return set()
     best = min(signed, key=lambda name: float(np.mean([*signed[name].values()])))
     shared = {name for name, mine in signed.items() if len(mine.keys() & signed[best].keys()) > 1}
-    return {name for name in shared if name == best or paired(signed[best], signed[name]).p >= level}
+    return {name for name in shared if name == best or paired(signed[best], signed[name]).p >= LEVEL}

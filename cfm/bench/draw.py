@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pandas as pd
 
-from cfm.figures.base import STYLE, save
-
-# Okabe and Ito's palette: stays apart for colour-blind readers.
-_COLOURS = ("#000000", "#E69F00", "#009E73", "#0072B2", "#999999", "#D55E00", "#CC79A7", "#56B4E9")
-_MARKERS = "osD^xv*P"
+from cfm.figures.base import SERIES, STYLE, plain_log, save
 
 
 def draw(rates: pd.DataFrame, solver: pd.DataFrame, folder: Path) -> None:
@@ -18,7 +15,7 @@ def draw(rates: pd.DataFrame, solver: pd.DataFrame, folder: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot, ticker
+    from matplotlib import pyplot
 
     methods, dims = rates["method"].unique(), rates["dim"].unique()
     sizes = sorted(rates["batch_size"].unique())
@@ -28,8 +25,8 @@ def draw(rates: pd.DataFrame, solver: pd.DataFrame, folder: Path) -> None:
         for row, method in zip(axes, methods, strict=False):
             for axis, dim in zip(row, dims, strict=True):
                 cell = rates[(rates["method"] == method) & (rates["dim"] == dim)]
-                for k, (what, line) in enumerate(cell.groupby("what", sort=False)):
-                    style = {"color": _COLOURS[k % len(_COLOURS)], "marker": _MARKERS[k % len(_MARKERS)]}
+                lines = cell.groupby("what", sort=False)
+                for style, (what, line) in zip(itertools.cycle(SERIES), lines, strict=False):
                     axis.plot(line["batch_size"], line["seed_steps_per_second"], label=what, markersize=4, **style)
                 axis.set_title(f"{method}, {dim}-D")
             row[0].set_ylabel("seed-steps per second")
@@ -43,8 +40,7 @@ def draw(rates: pd.DataFrame, solver: pd.DataFrame, folder: Path) -> None:
         for axis in axes.flat:
             axis.set(xscale="log", yscale="log")
             axis.set_xticks(sizes, [str(size) for size in sizes])
-            axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-            axis.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+            plain_log(axis.yaxis)
             axis.minorticks_off()
         axes[0][-1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="training")
         axes[-1][-1].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="solver")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cfm.config import Config
 from cfm.resume import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
 
 # From Okabe and Ito's palette, which stays apart for colour-blind readers.
 COLOURS = {"green": "#009E73", "blue": "#0072B2", "grey": "#999999"}
@@ -54,6 +57,15 @@ def draw(config: Config, experiment: str, name: str, dataset: str | None) -> Non
         for suffix in ("png", "pdf"):
             save(figure, config.layout.figure(experiment, name, dataset, suffix))
         pyplot.close(figure)
+
+
+def plain_log(axis: Axis) -> None:
+    """Label a logarithmic axis at 1, 2, 5, 10, ..., as plain numbers."""
+    from matplotlib import ticker
+
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axis.set_minor_locator(ticker.NullLocator())
 
 
 def save(figure: Any, path: Path) -> None:

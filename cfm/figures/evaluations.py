@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config
-from cfm.figures.base import COLOURS, SERIES
+from cfm.figures.base import COLOURS, SERIES, plain_log
 from cfm.settings import Figure, Solver
 from cfm.stages.collect import read_runs
 
@@ -23,7 +24,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
 
     The noise floor is the control's: fresh samples of the target.
     """
-    from matplotlib import pyplot, ticker
+    from matplotlib import pyplot
 
     runs = read_runs(config.layout.runs(experiment))
     runs = runs[(runs.metric == _METRIC) & (runs.status == "ok")]
@@ -33,14 +34,12 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     methods = [name for name in config.methods_of(experiment) if config.methods[name].method.trained]
     for axis, name in zip(axes[0], datasets, strict=True):
         cell = runs[runs.dataset == name]
-        for method, style in zip(methods, SERIES, strict=False):
+        for method, style in zip(methods, itertools.cycle(SERIES), strict=False):
             _line(axis, cell[cell.method == method], solvers, config.methods[method].entry.label, style)
         floor = cell[(cell.method == "oracle") & (cell.solver == settings.solver)].value.mean()
         axis.axhline(floor, color=COLOURS["grey"], linestyle="--", linewidth=1, label="noise floor", zorder=0)
         axis.set(xscale="log", title=config.datasets[name].entry.label, xlabel="field evaluations")
-        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-        axis.xaxis.set_minor_locator(ticker.NullLocator())
+        plain_log(axis.xaxis)
     axes[0, 0].set_ylabel(_LABEL)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)

@@ -73,25 +73,22 @@ class DSBM(Method):
                 start = rng.standard_normal((draws * len(data.target(split)), data.dim), dtype=np.float32)
             else:
                 start = np.tile(data.source(split, seed), (draws, 1))
-            end = self._simulate(net, start, self.sde_steps, rng, forward).x[-1]
+            end = self._carry(net, start, rng, forward)
             arrays |= {f"{split}_0": start if forward else end, f"{split}_1": end if forward else start}
         return Prepared(arrays, data.dim, gaussian_source=False, paired=True)
 
-    def _simulate(
-        self, net: nn.Module, start: Points, steps: int, rng: np.random.Generator, forward: bool
-    ) -> Trajectory:
+    def _carry(self, net: nn.Module, start: Points, rng: np.random.Generator, forward: bool) -> Points:
         from cfm.sde import simulate
 
         forward_drift, backward_drift = net.children()
-        device = next(net.parameters()).device
-        if forward:
-            return simulate(forward_drift, start, steps, self.sigma, rng, self.velocity(net), device)
 
         def reversed_drift(t: Tensor, x: Tensor) -> Tensor:
             drift: Tensor = backward_drift(1 - t, x)
             return drift
 
-        return simulate(reversed_drift, start, steps, self.sigma, rng, None, device)
+        drift: Field = forward_drift if forward else reversed_drift
+        device = next(net.parameters()).device
+        return simulate(drift, start, self.sde_steps, self.sigma, rng, device=device).x[-1]
 
     def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
         forward_drift, backward_drift = net.children()
@@ -121,8 +118,12 @@ class DSBM(Method):
         """The forward SDE with the solver's steps; the adaptive solver, which has none, takes the probability flow."""
         if solver.steps is None:
             return None
+        from cfm.sde import simulate
+
         assert net is not None
-        return self._simulate(net, start.x0, solver.steps, start.rng, forward=True)
+        forward_drift, _ = net.children()
+        device = next(net.parameters()).device
+        return simulate(forward_drift, start.x0, solver.steps, self.sigma, start.rng, self.velocity(net), device)
 
 
 METHOD = DSBM

@@ -57,9 +57,14 @@ class FlowMatching(Method):
         return COUPLINGS[self.coupling].pairs(Minibatch(x0, x1, self.sigma, potentials), rng)
 
     def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
-        xt, ut = batch.per_seed(self.conditional_path.sample)
-        error: Tensor = net(batch.t, xt) - ut
-        return error.square().mean(dim=(1, 2))
+        return squared_error(net, self.conditional_path, batch).mean(dim=(1, 2))
+
+
+def squared_error(net: nn.Module, path: Path, batch: Batch) -> Tensor:
+    """(v_theta(t, xt) - u_t(xt | x0, x1))^2 in every coordinate, shape (S, B, dim)."""
+    xt, ut = batch.per_seed(path.sample)
+    error: Tensor = net(batch.t, xt) - ut
+    return error.square()
 
 
 METHOD = FlowMatching

@@ -18,6 +18,7 @@ import numpy as np
 
 from cfm.datasets.base import Prepared
 from cfm.methods.base import Batch, Method, Points
+from cfm.methods.flow_matching import squared_error
 from cfm.paths import PATHS
 from cfm.rng import stream
 from cfm.settings import Solver
@@ -64,9 +65,7 @@ class Reflow(Method):
         return integrate(net, x0, Solver("euler", steps=self.euler_steps), device).x[-1]
 
     def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
-        xt, ut = batch.per_seed(PATHS["linear"](self.sigma).sample)
-        error: Tensor = net(batch.t, xt) - ut
-        return error.square().mean(dim=(1, 2))
+        return squared_error(net, PATHS["linear"](self.sigma), batch).mean(dim=(1, 2))
 
 
 METHOD = Reflow

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cfm.methods.base import Batch
-from cfm.methods.flow_matching import FlowMatching
+from cfm.methods.flow_matching import FlowMatching, squared_error
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,10 +25,8 @@ class Weighted(FlowMatching):
     epsilon: float
 
     def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
-        xt, ut = batch.per_seed(self.conditional_path.sample)
         (weights,) = batch.per_seed(lambda x0, x1, t, eps: [self.weights(x0, x1)])
-        error: Tensor = net(batch.t, xt) - ut
-        return (weights * error.square().mean(dim=2)).mean(dim=1)
+        return (weights * squared_error(net, self.conditional_path, batch).mean(dim=2)).mean(dim=1)
 
     def weights(self, x0: Tensor, x1: Tensor) -> Tensor:
         """W of each pair of one batch (n, dim), with mean 1, shape (n,)."""

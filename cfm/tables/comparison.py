@@ -59,7 +59,8 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
             [_cell(config, experiment, table, runs, published, method, dataset, metric) for dataset in datasets]
             for method in config.methods_of(experiment)
         ]
-        block = [[_marked(config, cell, runs) for cell in row] for row in block]
+        best = {dataset: _best(config, runs, dataset, metric) for dataset in datasets}
+        block = [[replace(cell, best=cell.method in best[cell.dataset]) for cell in row] for row in block]
         cells += [cell for row in block for cell in row]
         grids.append(_grid(config, metric, datasets, block))
     csv: str = pd.DataFrame([asdict(cell) for cell in cells]).to_csv(index=False)
@@ -101,18 +102,18 @@ def _cell(
     return Cell(method, dataset, metric, len(values), mean, std, *theirs, found, note)
 
 
-def _marked(config: Config, cell: Cell, runs: pd.DataFrame) -> Cell:
-    """The cell with `best` set; controls, seconds and means over data sets are not compared."""
-    known = metric_of(cell.metric)
-    if cell.dataset == _ALL or cell.mean is None or known.unit == "s":
-        return cell
-    mine = runs[(runs.dataset == cell.dataset) & (runs.metric == cell.metric)]
+def _best(config: Config, runs: pd.DataFrame, dataset: str, metric: str) -> set[str]:
+    """The trained methods that are best on a data set; seconds and means over data sets are not compared."""
+    known = metric_of(metric)
+    if dataset == _ALL or known.unit == "s":
+        return set()
+    mine = runs[(runs.dataset == dataset) & (runs.metric == metric)]
     values = {
         str(name): dict(zip(rows.seed, rows.value, strict=True))
         for name, rows in mine.groupby("method")
         if config.methods[str(name)].method.trained
     }
-    return replace(cell, best=cell.method in indistinguishable(values, lower=known.better == "lower"))
+    return indistinguishable(values, lower=known.better == "lower")
 
 
 def verdict(mean: float, std: float | None, paper: Published | None) -> str:

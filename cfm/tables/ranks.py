@@ -9,7 +9,7 @@ from cfm.config import Config
 from cfm.metrics import metric_of
 from cfm.settings import Table
 from cfm.stages.collect import read_runs
-from cfm.statistics import CONFIDENCE
+from cfm.statistics import CONFIDENCE, half_width
 from cfm.tables.base import Grid, Rendered
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
 def ranks(config: Config, experiment: str, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """`mean`, `low`, `high` and `n` by method; no row if no seed has all its runs."""
     import pandas as pd
-    from scipy.special import stdtrit
 
     datasets = config.experiments[experiment].datasets
     trained = [name for name in config.methods_of(experiment) if config.methods[name].method.trained]
@@ -56,13 +55,9 @@ def ranks(config: Config, experiment: str, runs: pd.DataFrame, metric: str) -> p
     values = values[values.index.get_level_values("seed").isin(complete[complete].index)]
     ascending = metric_of(metric).better == "lower"
     by_seed = values.rank(axis=1, ascending=ascending).groupby("seed").mean()
-    found = pd.DataFrame({"mean": by_seed.mean(), "std": by_seed.std(), "count": by_seed.count()})
-    half = stdtrit(found["count"] - 1, 0.5 + CONFIDENCE / 2) * found["std"] / found["count"] ** 0.5
-    return (
-        found.assign(low=found["mean"] - half, high=found["mean"] + half, n=found["count"].astype(int))
-        .rename_axis("method")[["mean", "low", "high", "n"]]
-        .astype({"n": int})
-    )
+    mean, n = by_seed.mean(), by_seed.count()
+    half = half_width(by_seed.std(), n)
+    return pd.DataFrame({"mean": mean, "low": mean - half, "high": mean + half, "n": n}).rename_axis("method")
 
 
 def _cell(mean: float, low: float, high: float, n: float) -> str:

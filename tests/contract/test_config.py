@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cfm import commands
 from cfm import config as configuration
 from cfm.couplings import COUPLINGS
 from cfm.errors import UserError
@@ -77,6 +78,22 @@ def test_what_is_wrong_is_said_in_one_line(folder: Path, file: str, old: str, ne
     _replace(folder / file, old, new)
     with pytest.raises(UserError, match=message) as error:
         configuration.load("quick")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("metric: npe", "metrik: npe", "unknown key 'metrik'; did you mean 'metric'"),
+        ("below: [otcfm]", "below: [otcmf]", "unknown method 'otcmf'; did you mean 'otcfm'"),
+    ],
+)
+def test_a_wrong_claim_ends_the_check(folder: Path, old: str, new: str, message: str) -> None:
+    """Claims are judged last, so what is wrong with one must not wait until all runs are done."""
+    commands.check("quick")
+    _replace(folder / "claims.yaml", old, new)
+    with pytest.raises(UserError, match=f"claims.yaml: otcfm_straighter_than_icfm: {message}") as error:
+        commands.check("quick")
     assert "\n" not in str(error.value)
 
 

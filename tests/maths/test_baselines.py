@@ -120,29 +120,39 @@ def test_action_matching_measures_the_distance_to_the_action() -> None:
         assert excess == pytest.approx(0.5 * float((torch.tensor(a) - m).square().sum()), abs=1e-4)
 
 
+SHIFT = np.array([3.0, 0.0], dtype=np.float32)
+
+
+def _shifted() -> Prepared:
+    """From N(0, I) to N(m, I), m the shift."""
+    draw = {s: stream(0, s).standard_normal((4000, 2), dtype=np.float32) for s in ("train", "val", "test")}
+    return Prepared({f"{s}_1": SHIFT + x for s, x in draw.items()}, dim=2, gaussian_source=True)
+
+
+def _start() -> Start:
+    x0 = stream(5, "x0").standard_normal((4000, 2), dtype=np.float32)
+    return Start(x0, None, stream(5, "sample"))  # type: ignore[arg-type]
+
+
 def test_score_and_flow_follow_the_gaussian_bridge(tmp_path: Path) -> None:
     """From N(0, I) to N(m, I) with sigma = 1: SDE samples have the target's mean and std, and half-way the bridge's.
 
     The bridge's marginals are N(t m, s_t^2 I), s_t^2 = (1 - t)^2 + t^2 + 2 t (1 - t) c + t (1 - t), where c is the
     covariance of the entropic plan with eps = 2: c = sqrt(1 + 1/4) - 1/2   (Bunne et al. 2023, eq. 6, at sigma = 1).
     """
-    m = np.array([3.0, 0.0], dtype=np.float32)
-    arrays = {f"{s}_1": m + stream(0, s).standard_normal((4000, 2), dtype=np.float32) for s in ("train", "val", "test")}
-    data = Prepared(arrays, dim=2, gaussian_source=True)
     method = ScoreAndFlow("entropic", "brownian_bridge", 1.0)
-    trainer = _trained(method, tmp_path, data)
-    start = Start(stream(5, "x0").standard_normal((4000, 2), dtype=np.float32), None, stream(5, "sample"))  # type: ignore[arg-type]
-    path = method.sample(trainer.net, start, Solver("euler", steps=100))
+    trainer = _trained(method, tmp_path, _shifted())
+    path = method.sample(trainer.net, _start(), Solver("euler", steps=100))
     assert path is not None and path.nfe == 100 and path.energy is not None
-    assert path.x[-1].mean(0) == pytest.approx(m, abs=0.15)
+    assert path.x[-1].mean(0) == pytest.approx(SHIFT, abs=0.15)
     assert path.x[-1].std(0) == pytest.approx([1, 1], abs=0.1)
     middle = path.x[50]
     c = np.sqrt(1.25) - 0.5
-    assert middle.mean(0) == pytest.approx(m / 2, abs=0.15)
+    assert middle.mean(0) == pytest.approx(SHIFT / 2, abs=0.15)
     assert middle.std(0) == pytest.approx(np.sqrt(0.5 + c / 2 + 0.25), abs=0.1)
     # The probability flow's energy, not the noise's: W2^2 = 9 plus what its change of width costs.
     assert path.energy.mean() == pytest.approx(9, abs=0.8)
-    assert method.sample(trainer.net, start, Solver("dopri5", tolerance=1e-4)) is None
+    assert method.sample(trainer.net, _start(), Solver("dopri5", tolerance=1e-4)) is None
 
 
 def test_the_loss_of_score_and_flow_is_least_at_the_score(tmp_path: Path) -> None:
@@ -187,15 +197,11 @@ def test_weights_shorten_the_path(tmp_path: Path) -> None:
 
 def test_dsbm_fits_the_gaussian_bridge(tmp_path: Path) -> None:
     """From N(0, I) to N(m, I), sigma = 1: the target's moments at t = 1, and the correlation of the entropic plan."""
-    m = np.array([3.0, 0.0], dtype=np.float32)
-    arrays = {f"{s}_1": m + stream(0, s).standard_normal((4000, 2), dtype=np.float32) for s in ("train", "val", "test")}
-    data = Prepared(arrays, dim=2, gaussian_source=True)
     method = DSBM(sigma=1.0, iterations=6, draws=1, sde_steps=30)
-    trainer = _trained(method, tmp_path, data)
-    start = Start(stream(5, "x0").standard_normal((4000, 2), dtype=np.float32), None, stream(5, "sample"))  # type: ignore[arg-type]
-    path = method.sample(trainer.net, start, Solver("euler", steps=100))
+    trainer = _trained(method, tmp_path, _shifted())
+    path = method.sample(trainer.net, _start(), Solver("euler", steps=100))
     assert path is not None
-    assert path.x[-1].mean(0) == pytest.approx(m, abs=0.2)
+    assert path.x[-1].mean(0) == pytest.approx(SHIFT, abs=0.2)
     assert path.x[-1].std(0) == pytest.approx([1, 1], abs=0.15)
     covariance = ((path.x[0] - path.x[0].mean(0)) * (path.x[-1] - path.x[-1].mean(0))).mean(0)
     assert covariance == pytest.approx([np.sqrt(1.25) - 0.5] * 2, abs=0.15)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfm.batches import training_pairs
 from cfm.datasets.base import Prepared
 from cfm.methods.icnn import ICNN
 from cfm.nets.icnn import StackedICNN
@@ -75,8 +76,6 @@ def test_the_players_move_in_turn(tmp_path: Path) -> None:
     """Ten steps of g leave f as it is, the eleventh leaves g."""
     trainer = _trainer(tmp_path, steps=11)
     start = {name: part.theta.detach().clone() for name, part in trainer.parts.items()}
-    from cfm.batches import training_pairs
-
     for _ in range(10):
         trainer.train_step(lambda seed, step: training_pairs(trainer.pairing, seed, step))
     assert torch.equal(trainer.parts["f"].theta, start["f"])
