@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         ("train", "train a method on a data set"),
         ("sample", "carry the evaluation points to the target"),
         ("evaluate", "measure samples"),
+        ("objective", "measure the variance of the regression target"),
     ):
         sub = verb(name, text, "experiment", "dataset", "method")
         if name != "show":
@@ -48,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "train":
             sub.add_argument("--threads", type=int, default=1, help="more than 1: that many processes draw ahead")
     verb("bench", "time training and the exact coupling against a plain loop")
-    verb("reference", "keep the tables and figures of an experiment in results/reference", "experiment")
+    kept = verb("reference", "add the finished runs to the tables and figures in results/reference")
+    kept.add_argument("--experiments", default="", help="names; all enabled ones by default")
     verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")
     verb("table", "make a table (csv, md, tex)", "experiment", "name")
     judge = verb("claims", "judge the paper's claims (csv, md)")

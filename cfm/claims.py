@@ -1,7 +1,8 @@
-"""The paper's statements, each checked on `runs.csv`: verdict with evidence, in `claims.csv` and `claims.md`.
+"""The paper's statements, each checked on `runs.csv`: a verdict and what it rests on.
 
 A claim says that a metric is lower for some methods than for others (or than a bound), by a factor if it names one,
-on some data sets. Every such comparison is a paired t-test over seeds at level 0.05. The claim
+or higher by no more than a margin, on some data sets. Every such comparison is a paired t-test over seeds at level
+0.05. The claim
 
     holds      if every comparison is significant in its direction (an intersection-union test: no correction),
     fails      if one is significant in the other direction (Bonferroni: level 0.05 / comparisons),
@@ -16,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cfm.config import FOLDER, Config, available_experiments
+from cfm.config import BUDGETS, FOLDER, Config, available_experiments
 from cfm.errors import UserError
-from cfm.metrics import METRICS, metric_of
-from cfm.resume import write_text
+from cfm.metrics import METRICS
 from cfm.stages.collect import read_runs
 from cfm.statistics import LEVEL, Paired, paired
 from cfm.strict import Where, build, check_name, load_yaml
@@ -35,7 +35,9 @@ VERDICTS = ("holds", "fails", "undecided", "not run")
 class Claim:
     """`factor` x the metric of each method in `below` is less than that of each method in `above`, or than `bound`.
 
-    `place`: where the paper says so. `datasets`: all of the experiment where both methods run, unless given.
+    With a `margin` the lower side may be higher by as much, in the metric's unit: a test of "no worse". `place`: where
+    the paper says so. `datasets`: all of the experiment where both methods run, unless given. `budgets`: where the claim
+    means something (seconds of training compare only where all methods train for as long as in the paper).
     """
 
     statement: str
@@ -46,8 +48,10 @@ class Claim:
     above: tuple[str, ...] = ()
     bound: float | None = None
     factor: float = 1.0
+    margin: float = 0.0
     datasets: tuple[str, ...] = ()
     solvers: tuple[str, ...] = ("rk4",)
+    budgets: tuple[str, ...] = BUDGETS
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ def load_claims(config: Config) -> dict[str, Claim]:
         check_name(claim.metric.removesuffix("_large"), METRICS, "metric", where / "metric")
         for method in (*claim.below, *claim.above):
             check_name(method, config.methods, "method", where)
+        for budget in claim.budgets:
+            check_name(budget, BUDGETS, "budget", where / "budgets")
         for dataset in claim.datasets:
             check_name(dataset, config.datasets, "data set", where / "datasets")
         sides = [bool(claim.below), bool(claim.above), claim.bound is not None]
@@ -92,7 +98,7 @@ def load_claims(config: Config) -> dict[str, Claim]:
 
 def judge(name: str, claim: Claim, config: Config, runs: pd.DataFrame | None) -> Judged:
     """The verdict on one claim; `runs` are those of its experiment, None if it was not run."""
-    if runs is None:
+    if runs is None or config.budget not in claim.budgets:
         return Judged(name, claim, "not run", [])
     runs = runs[(runs.status == "ok") & (runs.metric == claim.metric)]
     comparisons = [
@@ -128,9 +134,9 @@ def _compare(
     if claim.bound is not None:
         left = dict.fromkeys(right, claim.bound) if below is None else left
         right = dict.fromkeys(left, claim.bound) if above is None else right
-    left = {seed: claim.factor * value for seed, value in left.items()}
-    words = f"{claim.factor:g} × " if claim.factor != 1 else ""
-    sides = words + (below or f"{claim.bound:g}"), above or f"{claim.bound:g}"
+    left = {seed: claim.factor * value - claim.margin for seed, value in left.items()}
+    words = (f"{claim.factor:g} × " if claim.factor != 1 else "") + (below or f"{claim.bound:g}")
+    sides = words + (f" − {claim.margin:g}" if claim.margin else ""), above or f"{claim.bound:g}"
     shared = left.keys() & right.keys()
     if not shared:
         return Comparison(dataset, solver, *sides, (float("nan"), float("nan")), None)
@@ -138,23 +144,15 @@ def _compare(
     return Comparison(dataset, solver, *sides, means, paired(left, right))
 
 
-def write_claims(config: Config) -> None:
-    """Judge every claim and write `claims.csv` and `claims.md`."""
-    import pandas as pd
-
+def judge_all(config: Config) -> list[Judged]:
+    """Every claim, judged on the `runs.csv` of its experiment."""
     paths = {name: config.layout.runs(name) for name, e in config.experiments.items() if e.datasets}
     runs = {name: read_runs(path) for name, path in paths.items()}
-    judged = [judge(name, claim, config, runs.get(claim.experiment)) for name, claim in load_claims(config).items()]
-    rows: list[dict[str, object]] = [
-        {"claim": j.name, "verdict": j.verdict, "statement": j.claim.statement, "place": j.claim.place, **_row(c)}
-        for j in judged
-        for c in (j.comparisons or (None,))
-    ]
-    write_text(config.layout.claims("csv"), pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
-    write_text(config.layout.claims("md"), _report(config, judged))
+    return [judge(name, claim, config, runs.get(claim.experiment)) for name, claim in load_claims(config).items()]
 
 
-def _row(comparison: Comparison | None) -> dict[str, object]:
+def row(comparison: Comparison | None) -> dict[str, object]:
+    """The columns of `claims.csv` that a comparison fills."""
     if comparison is None or comparison.result is None:
         return {}
     result = comparison.result
@@ -181,44 +179,3 @@ def count(path: Path) -> Mapping[str, int]:
 
     verdicts = Counter(pd.read_csv(path).groupby("claim").verdict.first())
     return {verdict: verdicts[verdict] for verdict in VERDICTS}
-
-
-def _report(config: Config, judged: list[Judged]) -> str:
-    counts = Counter(j.verdict for j in judged)
-    lines = [
-        f"# The paper's claims, checked on budget '{config.budget}'",
-        "",
-        ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in VERDICTS) + ".",
-        "",
-        "Every comparison is a paired t-test over seeds, one-sided at 5%. A claim holds if all its comparisons are",
-        "significant; it fails if one is significant in the other direction (5% over all its comparisons); else it is",
-        "undecided. d is the difference's mean over its standard deviation.",
-        "",
-    ]
-    for verdict in VERDICTS:
-        mine = [j for j in judged if j.verdict == verdict]
-        lines += [f"## {verdict.capitalize()}", ""] if mine else []
-        for j in mine:
-            lines += [f"**{j.claim.statement}** ({j.claim.place})", ""]
-            lines += _evidence(config, j) if j.comparisons else ["Its experiment is not part of this run.", ""]
-    return "\n".join(lines) + "\n"
-
-
-def _evidence(config: Config, judged: Judged) -> list[str]:
-    metric = judged.claim.metric
-    unit = metric_of(metric).unit
-    lines = [
-        f"| data | solver | lower {metric} ({unit}) | higher {metric} | difference [95%] | d | n | p |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for c in judged.comparisons:
-        data = config.datasets[c.dataset].entry.label
-        if c.result is None:
-            lines.append(f"| {data} | {c.solver} | {c.below} | {c.above} | not run | | 0 | |")
-            continue
-        r = c.result
-        lines.append(
-            f"| {data} | {c.solver} | {c.below}: {c.means[0]:.4g} | {c.above}: {c.means[1]:.4g} "
-            f"| {r.mean:.3g} [{r.low:.3g}, {r.high:.3g}] | {r.effect:.1f} | {r.n} | {r.p:.2g} |"
-        )
-    return [*lines, ""]

@@ -23,10 +23,11 @@ STAGES = {
     "train": ("cfm.stages.train",),
     "sample": ("cfm.stages.sample",),
     "evaluate": ("cfm.stages.evaluate",),
+    "objective": ("cfm.stages.objective",),
     "collect": ("cfm.stages.collect",),
     "table": ("cfm.tables.base",),
     "figure": ("cfm.figures.base",),
-    "claims": ("cfm.claims",),
+    "claims": ("cfm.referee",),
 }
 
 
@@ -40,7 +41,7 @@ def data_code(config: Config, dataset: str) -> str:
 
 
 def run_code(config: Config, stage: str, dataset: str, method: str) -> str:
-    """Digest of the code of `train`, `sample` or `evaluate` for one method."""
+    """Digest of the code of `train`, `sample`, `evaluate` or `objective` for one method."""
     if stage == "evaluate":
         return stage_digest(stage)
     families = [f"cfm.methods.{config.methods[name].entry.family}" for name in lineage(config, method)]
@@ -181,6 +182,21 @@ def evaluate(
         )
 
 
+def objective(
+    budget: str, experiment: str, dataset: str, method: str, seeds: Sequence[int] | None, spec: str | None
+) -> None:
+    from cfm.stages.objective import measure
+
+    config, runs, text = _open("evaluate", budget, experiment, dataset, method, seeds, spec)
+    settings = config.experiments[experiment].objective
+    if settings is None:
+        raise UserError(f"{experiment} has no 'objective' to measure: use `train`, `sample` and `evaluate`")
+    code = run_code(config, "objective", dataset, method)
+    data_path = config.layout.data(experiment, dataset)
+    with _progress(config, f"objective {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
+        measure(config.methods[method].method, settings, data_path, runs, text, code, report)
+
+
 def collect(budget: str, experiment: str) -> None:
     from cfm.stages.collect import collect as run
 
@@ -194,7 +210,7 @@ def table(budget: str, experiment: str, name: str) -> None:
 
 
 def claims(budget: str, experiments: str) -> None:
-    from cfm.claims import write_claims
+    from cfm.referee import write_claims
 
     write_claims(configuration.load(budget, tuple(experiments.split())))
 
@@ -205,10 +221,10 @@ def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None
     draw(configuration.load(budget, (experiment,)), experiment, name, dataset)
 
 
-def reference(budget: str, experiment: str) -> None:
+def reference(budget: str, experiments: str) -> None:
     from cfm.reference import keep
 
-    print(keep(configuration.load(budget, (experiment,)), experiment))
+    print(keep(configuration.load(budget, tuple(experiments.split()))))
 
 
 def status(budget: str, experiments: str) -> int:

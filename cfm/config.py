@@ -19,7 +19,7 @@ from cfm.layout import Layout
 from cfm.methods.base import Method
 from cfm.metrics import METRICS
 from cfm.registry import dataset_family, families, method_family
-from cfm.settings import Entry, Experiment, Main, Training
+from cfm.settings import PAIRS, Entry, Experiment, Main, Training
 from cfm.strict import Where, as_json, build, check_keys, check_name, load_yaml
 
 FOLDER = Path("config")
@@ -61,7 +61,8 @@ class Config:
 
     def methods_of(self, experiment: str) -> list[str]:
         """Names of the methods that take part, in the order of methods.yaml."""
-        return [name for name, m in self.methods.items() if experiment in m.entry.experiments]
+        only = self.experiments[experiment].only
+        return [n for n, m in self.methods.items() if experiment in m.entry.experiments and (n in only or not only)]
 
     def impossible(self, dataset: str, method: str) -> str | None:
         """Why the method cannot run on the data set; None if it can."""
@@ -94,7 +95,8 @@ class Config:
     def training(self, experiment: str, method: str) -> Training | None:
         """The training settings of a method; None if it is not trained."""
         settings = self.experiments[experiment]
-        return settings.train_of.get(method, settings.train) if self.methods[method].method.trained else None
+        trained = self.methods[method].method.trained and settings.objective is None
+        return settings.train_of.get(method, settings.train) if trained else None
 
     def spec(self, stage: str, experiment: str, dataset: str, method: str | None = None) -> str:
         """The resolved settings a stage depends on (its own and those before it) as canonical JSON."""
@@ -106,6 +108,7 @@ class Config:
             chosen = self.methods[method]
             parts["method"] = {"family": chosen.entry.family, **as_json(chosen.method)}
             parts["train"] = self.training(experiment, method)
+            parts["objective"] = settings.objective
             if chosen.method.teacher is not None:
                 parts["teacher"] = json.loads(self.spec("train", experiment, dataset, chosen.method.teacher))
         if stage in ("sample", "evaluate"):
@@ -208,20 +211,30 @@ def _experiment(
     settings = build(Experiment, merged | {"train_of": train_of}, where)
     for dataset in settings.datasets:
         check_name(dataset, datasets, "data set", where / "datasets")
+    measured = [
+        name for name, metric in METRICS.items() if (metric.compute is None) == (settings.objective is not None)
+    ]
     for metric in settings.metrics:
-        check_name(metric, METRICS, "metric", where / "metrics")
+        check_name(metric, measured, "metric", where / "metrics")
     members = [m.name for m in methods.values() if name in m.entry.experiments]
+    for method in settings.only:
+        check_name(method, members, "method", where / "only")
     for method in settings.train_of:
         check_name(method, members, "method", where / "train_of")
-    for method in members:
+    present = settings.only or members
+    for method in present:
         teacher = methods[method].method.teacher
         if teacher is not None:
-            check_name(teacher, members, "method", Where(f"{FOLDER}/methods.yaml") / method / "teacher")
+            check_name(teacher, present, "method", Where(f"{FOLDER}/methods.yaml") / method / "teacher")
     _check_solvers(settings, where / "solvers")
-    _check_outputs(settings, where)
-    if settings.datasets and (settings.sizes is None or settings.train is None or not settings.seeds):
-        raise UserError(f"{where}: an experiment with data sets needs 'sizes', 'train' and 'seeds'")
-    if settings.datasets and "identity" not in members:
+    _check_outputs(settings, members, where)
+    trained = settings.objective is None
+    if settings.datasets and (settings.sizes is None or not settings.seeds or (trained and settings.train is None)):
+        raise UserError(f"{where}: an experiment with data sets needs 'sizes', 'seeds', and 'train' or 'objective'")
+    for method in members if settings.objective else ():
+        if methods[method].method.conditional_path is None:
+            raise UserError(f"{FOLDER}/methods.yaml: {method}: has no conditional path, which '{name}' measures")
+    if settings.datasets and trained and "identity" not in present:
         raise UserError(f"{FOLDER}/methods.yaml: identity.experiments: must name '{name}' (NPE divides by its W2²)")
     return settings
 
@@ -233,18 +246,25 @@ def _check_solvers(settings: Experiment, where: Where) -> None:
             raise UserError(f"{where / name}: scheme '{solver.scheme}' takes '{needed}' and no '{other}'")
 
 
-def _check_outputs(settings: Experiment, where: Where) -> None:
+def _check_outputs(settings: Experiment, members: list[str], where: Where) -> None:
+    solvers = [PAIRS] if settings.objective else [*settings.solvers]
     computed = [*settings.metrics, *(f"{m}_large" for m in settings.metrics if METRICS[m].per_test_set)]
     for name, table in settings.tables.items():
         place = where / "tables" / name
         check_name(table.kind, families("tables"), "table", place / "kind")
         if table.solver is not None:
-            check_name(table.solver, settings.solvers, "solver", place / "solver")
+            check_name(table.solver, solvers, "solver", place / "solver")
         for metric in table.metrics:
             check_name(metric, computed, "metric", place / "metrics")
     for name, figure in settings.figures.items():
-        check_name(figure.kind, families("figures"), "figure", where / "figures" / name / "kind")
-        check_name(figure.solver, settings.solvers, "solver", where / "figures" / name / "solver")
+        place = where / "figures" / name
+        check_name(figure.kind, families("figures"), "figure", place / "kind")
+        if figure.solver is not None:
+            check_name(figure.solver, solvers, "solver", place / "solver")
+        for metric in figure.metrics:
+            check_name(metric, computed, "metric", place / "metrics")
+        for method in figure.methods:
+            check_name(method, members, "method", place / "methods")
 
 
 def schema() -> dict[str, Any]:

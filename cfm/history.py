@@ -12,7 +12,10 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass
 class Row:
-    """One line of train.csv; losses of one seed, seconds are this seed's share since the start."""
+    """One line of train.csv; losses of one seed, seconds are this seed's share since the start.
+
+    `val_w2`: W2 of the validation points carried along, at the checks that cfm/learning.py chooses.
+    """
 
     step: int
     train_loss: float
@@ -20,6 +23,7 @@ class Row:
     seconds_coupling: float
     seconds_step: float
     seconds_validation: float
+    val_w2: float | None = None
 
 
 @dataclass

@@ -57,4 +57,3 @@ class Layout:
 RUN_FILES = ("spec.json", "metrics.json", "provenance.json")
 TABLE_SUFFIXES = ("csv", "md", "tex")
 CLAIM_SUFFIXES = ("csv", "md")
-FIGURE_SUFFIXES = ("png", "pdf")

@@ -1,70 +1,135 @@
-"""Keeping a run: the small tables and figures of an experiment, with their provenance, for the repository."""
+"""Keeping runs: the small tables and figures of real runs, with their provenance, for the repository.
+
+What is kept grows: runs that are not part of this run stay where they are, if they were trained with the settings that
+config/ has today. So a budget may be run over days and on several machines; `provenance.json` says of every run which.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cfm.config import Config
+from cfm.config import Config, digest
 from cfm.errors import UserError
-from cfm.resume import write_json
+from cfm.figures.base import draw, shows
+from cfm.referee import write_claims
+from cfm.resume import write_json, write_text
+from cfm.stages.collect import COLUMNS, read_runs, rows_of
+from cfm.tables.base import make
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = Path("results/reference")
+_STAGES = ("train", "sample", "evaluate")
+_FACTS = ("packages", "python", "machine", "device")
+
+Run = tuple[str, str, int]
 
 
-def keep(config: Config, experiment: str) -> Path:
-    """Copy `runs.csv`, tables and png figures to results/reference/{budget}/{experiment}; returns the folder."""
-    source = config.layout.experiment(experiment)
-    files = [*source.glob("runs.csv"), *source.glob("tables/*"), *source.glob("figures/*.png")]
-    expected = len(config.experiments[experiment].tables)
-    if len([path for path in files if path.suffix == ".md"]) < expected:
-        raise UserError(f"{source}: not all tables are there; run `make reproduce BUDGET={config.budget}` first")
-    folder = FOLDER / config.budget / experiment
-    if folder.exists():
-        shutil.rmtree(folder)
-    for path in files:
-        target = folder / path.relative_to(source)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    write_json(folder / "provenance.json", _provenance(config, experiment))
-    return folder
+def keep(config: Config) -> Path:
+    """Add the finished runs of all experiments of `config` to results/reference/{budget}; returns that folder."""
+    there = replace(config, main=replace(config.main, results=str(FOLDER)))
+    kept = [name for name in config.experiments if _keep(config, there, name)]
+    if not kept:
+        raise UserError(f"{config.layout.root}: no finished run; run `make reproduce BUDGET={config.budget}` first")
+    present = {n: e for n, e in config.experiments.items() if there.layout.runs(n).exists() or not e.datasets}
+    write_claims(replace(there, experiments=present))
+    return there.layout.root
 
 
-def _provenance(config: Config, experiment: str) -> dict[str, Any]:
-    """What all runs share once, what differs between them per run."""
-    stages: dict[str, list[dict[str, Any]]] = {}
-    runs: dict[str, Any] = {}
-    for dataset, method in config.pairs(experiment):
-        for seed in config.experiments[experiment].seeds:
-            folder = config.layout.run(experiment, dataset, method, seed)
-            stored = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-            spans = {}
-            for stage in ("train", "sample", "evaluate"):
-                if stored.get(stage):
-                    stages.setdefault(stage, []).append(stored[stage])
-                    spans[stage] = [stored[stage]["started"], stored[stage]["finished"]]
-            runs[f"{dataset}/{method}/seed={seed}"] = {**spans, "code": stored["evaluate"]["code_digest"]}
-    return {
-        "budget": config.budget,
-        "settings": json.loads(_settings(config, experiment)),
-        "stages": {stage: _common(records) for stage, records in stages.items()},
-        "runs": runs,
-    }
+def _keep(config: Config, there: Config, experiment: str) -> bool:
+    source, folder = config.layout.experiment(experiment), there.layout.experiment(experiment)
+    if config.experiments[experiment].datasets:
+        done = {run: config.layout.run(experiment, *run) for run in _all(config, experiment)}
+        done = {run: path for run, path in done.items() if (path / "metrics.json").exists()}
+        if not done:
+            return False
+        facts = _merge_facts(_stored(folder), done, config, experiment)
+        write_text(there.layout.runs(experiment), _merge_rows(there, experiment, done, facts["runs"]))
+        write_json(folder / "provenance.json", facts)
+    for table in config.experiments[experiment].tables:
+        make(there, experiment, table)
+    for name, figure in config.experiments[experiment].figures.items():
+        if shows(figure.kind) == "runs":
+            draw(there, experiment, name, None)
+    # Pictures of points and of training stay those of this run; they are small enough as png and gif.
+    for path in (p for p in source.glob("figures/*") if p.suffix in (".png", ".gif", ".md")):
+        target = folder / "figures" / path.name
+        if not target.exists() or shows(_kind(config, experiment, path)) != "runs":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    for path in folder.glob("figures/*.pdf"):
+        path.unlink()
+    return True
 
 
-def _settings(config: Config, experiment: str) -> str:
+def _kind(config: Config, experiment: str, path: Path) -> str:
+    figures = config.experiments[experiment].figures
+    name = max((n for n in figures if path.stem == n or path.stem.startswith(f"{n}_")), key=len)
+    return figures[name].kind
+
+
+def _all(config: Config, experiment: str) -> Iterable[Run]:
+    return [(d, m, s) for d, m in config.pairs(experiment) for s in config.experiments[experiment].seeds]
+
+
+def _key(run: Run) -> str:
+    return f"{run[0]}/{run[1]}/seed={run[2]}"
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    path = folder / "provenance.json"
+    empty: dict[str, Any] = {"runs": {}, "facts": {}}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
+
+
+def _merge_facts(stored: dict[str, Any], done: dict[Run, Path], config: Config, experiment: str) -> dict[str, Any]:
+    """Of every run: when its stages ran, on which commit, with what code and settings; what all runs share, once."""
+    specs = {run: digest(config.spec("train", experiment, run[0], run[1])) for run in _all(config, experiment)}
+    runs = {_key(r): stored["runs"][_key(r)] for r in specs if stored["runs"].get(_key(r), {}).get("spec") == specs[r]}
+    facts: dict[str, list[Any]] = stored["facts"]
+    for run, folder in done.items():
+        records = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        stages = {stage: records[stage] for stage in _STAGES if records.get(stage)}
+        runs[_key(run)] = {
+            "spec": specs[run],
+            "code": records["evaluate"]["code_digest"],
+            "commit": {stage: record["git"]["commit"] for stage, record in stages.items()},
+            "time": {stage: [record["started"], record["finished"]] for stage, record in stages.items()},
+        }
+        for fact in _FACTS:
+            values = facts.setdefault(fact, [])
+            values += [r[fact] for r in stages.values() if fact in r and r[fact] not in values]
+    settings = {"experiment": config.experiments[experiment], "methods": config.methods_of(experiment)}
+    return {"budget": config.budget, "settings": _plain(settings), "facts": facts, "runs": runs}
+
+
+def _plain(settings: dict[str, Any]) -> Any:
     from cfm.config import canonical
 
-    methods = {name: config.methods[name].method for name in config.methods_of(experiment)}
-    return canonical({"experiment": config.experiments[experiment], "methods": methods})
+    return json.loads(canonical(settings))
 
 
-def _common(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Per fact the distinct values that occur (usually one)."""
-    facts = ("git", "packages", "python", "machine", "device")
-    distinct = {
-        fact: {json.dumps(record[fact], sort_keys=True) for record in records if fact in record} for fact in facts
-    }
-    return {fact: [json.loads(value) for value in sorted(values)] for fact, values in distinct.items() if values}
+def _merge_rows(there: Config, experiment: str, done: dict[Run, Path], runs: dict[str, Any]) -> str:
+    """`runs.csv` with the rows of these runs new and those of the other ones that are still valid."""
+    import pandas as pd
+
+    new = pd.DataFrame(rows_of(done))
+    path = there.layout.runs(experiment)
+    parts: list[pd.DataFrame] = [new]
+    if path.exists():
+        old = read_runs(path)
+        names = old.dataset + "/" + old.method + "/seed=" + old.seed.astype(str)
+        fresh = {_key(run) for run in done}
+        parts.append(old[names.isin(runs.keys() - fresh)])
+    merged = pd.concat([part for part in parts if not part.empty])[COLUMNS]
+    merged["nfe"] = merged["nfe"].astype("Int64")
+    place = {run: k for k, run in enumerate(_all(there, experiment))}
+    order = [place[d, m, s] for d, m, s in zip(merged.dataset, merged.method, merged.seed, strict=True)]
+    csv: str = merged.assign(order=order).sort_values("order", kind="stable").drop(columns="order").to_csv(index=False)
+    return csv

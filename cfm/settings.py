@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+# Stands in the place of a solver for what is measured on training pairs.
+PAIRS = "pairs"
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -57,23 +60,43 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, for each data set or for all as its kind (a module of cfm/figures) has it; the solver, the caption."""
+    """A figure, for each data set or for all as its kind (a module of cfm/figures) has it, and its caption.
+
+    What a kind may need: the solver whose samples or numbers it shows, the metrics, the hyper-parameter on its
+    horizontal axis (`over`), and the methods (all trained ones of the experiment unless given).
+    """
 
     kind: str
     caption: str
-    solver: str
+    solver: str | None = None
+    metrics: tuple[str, ...] = ()
+    over: str | None = None
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How the variance of the regression target is estimated: conditionals from so many batches, at so many points
+    and times."""
+
+    batch_size: int
+    batches: int
+    points: int
+    times: int
 
 
 @dataclass(frozen=True)
 class Experiment:
     """One table or figure group of the paper: data sets x methods x seeds, and what is measured.
 
-    Its methods are the entries of methods.yaml that name it under `experiments`; `train_of` says what in `train` is
-    different for one of them.
+    Its methods are the entries of methods.yaml that name it under `experiments`, or those of them that are in `only`;
+    `train_of` says what in `train` is
+    different for one of them. With `objective` nothing is trained or sampled: the regression target is measured.
     """
 
     title: str
     datasets: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     seeds_per_job: int = 5
     sizes: Sizes | None = None
@@ -81,6 +104,7 @@ class Experiment:
     train_of: dict[str, Training] = field(default_factory=dict)
     solvers: dict[str, Solver] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
+    objective: Objective | None = None
     tables: dict[str, Table] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
 

@@ -37,7 +37,8 @@ def run_states(config: Config) -> list[RunState]:
                     state, reason = _state(folder)
                     if state == "missing" and f"{experiment}/{dataset}/{method}" in running:
                         state = "running"
-                    stage = "train" if config.methods[method].method.trained else "sample"
+                    stage = "train" if config.training(experiment, method) else "sample"
+                    stage = "objective" if config.experiments[experiment].objective else stage
                     log = config.layout.log(f"{experiment}/{dataset}/{method}-{stage}-{chunk[0]}")
                     states.append(RunState(experiment, dataset, method, seed, state, reason, log))
     return states

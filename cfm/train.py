@@ -18,6 +18,7 @@ from cfm.batches import COLUMNS, Pairing, Pairs, validation_pairs
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed
 from cfm.history import History, Row
+from cfm.learning import due, validation_w2
 from cfm.methods.base import Batch, Method
 from cfm.nets.stacked import load, named_layers, parts
 from cfm.resume import read_tensors, write_tensors
@@ -68,6 +69,7 @@ class Trainer:
         self._round = -1  # the step before which the networks last drew their own pairs
         self._seconds = [[0.0, 0.0, 0.0] for _ in seeds]
         self._seconds_before = copy.deepcopy(self._seconds)
+        self._measuring = [0.0 for _ in seeds]
         self._loss_sum = torch.zeros(len(seeds), device=device)
         if state.exists():
             self._load()
@@ -122,9 +124,10 @@ class Trainer:
             spent[1] += of_seed.drawing_seconds
 
     def work_seconds(self, place: int) -> dict[str, float]:
-        """What this process has spent on one seed: its couplings, and its share of the network's steps and checks."""
+        """What this process has spent on one seed: its couplings, its share of the network's steps and checks, W2."""
         spent = np.subtract(self._seconds[place], self._seconds_before[place])
-        return {"coupling": float(spent[0]), "network": float(spent[1] + spent[2])}
+        network = float(spent[1] + spent[2])
+        return {"coupling": float(spent[0]), "network": network, "distance": self._measuring[place]}
 
     def layers(self, place: int, which: str) -> dict[str, Tensor]:
         """Named tensors of one seed's `best` or `last` network."""
@@ -162,7 +165,7 @@ class Trainer:
         self._loss_sum.zero_()
         self._share(2, time.perf_counter() - began)
         for place, seed in enumerate(self.seeds):
-            row = Row(self.step, train_loss[place], val_loss[place], *self._seconds[place])
+            row = Row(self.step, train_loss[place], val_loss[place], *self._seconds[place], self._w2(place, seed))
             self.history.rows[place].append(row)
             if not math.isfinite(row.train_loss):
                 self.history.failures.setdefault(seed, f"the loss is not finite by step {self.step}")
@@ -170,6 +173,15 @@ class Trainer:
                 self.history.best_loss[place], self.history.best_step[place] = row.val_loss, self.step
                 for name, part in self.parts.items():
                     self.best[name][place] = part.theta.detach()[place]
+
+    def _w2(self, place: int, seed: int) -> float | None:
+        """W2 on the validation set, at the checks of the learning curve; a measurement, no part of the training."""
+        if seed in self.history.failures or not due(self.step, self.settings.validate_every, self.settings.steps):
+            return None
+        began = time.perf_counter()
+        w2 = validation_w2(self.method, self._alone(place), self.data, seed)
+        self._measuring[place] += time.perf_counter() - began
+        return w2
 
     def _share(self, column: int, seconds: float) -> None:
         for spent in self._seconds:
@@ -184,8 +196,8 @@ class Trainer:
         tensors |= {f"best.{name}": rows for name, rows in self.best.items()}
         for name, part in self.parts.items():
             tensors |= {f"{moment}.{name}": rows for moment, rows in self.optimiser.state[part.theta].items()}
-        for seed, own in self.pairing.own.items():
-            tensors |= {f"own.{seed}.{name}": torch.from_numpy(points) for name, points in own.arrays.items()}
+        for seed, own in self.pairing.own.items():  # copied: seeds may share the stored source
+            tensors |= {f"own.{seed}.{name}": torch.from_numpy(points.copy()) for name, points in own.arrays.items()}
         metadata = {"step": str(self.step), "round": str(self._round), "history": self.history.to_json()}
         write_tensors(self.state, tensors, metadata)
 

@@ -6,8 +6,10 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cfm.captions import caption
 from cfm.config import Config
-from cfm.resume import atomic
+from cfm.resume import atomic, write_text
+from cfm.settings import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -37,14 +39,41 @@ STYLE: Any = {
 }
 
 
-def shows(kind: str) -> Literal["samples", "runs"]:
-    """What a kind of figure is drawn from: the samples of one data set, or `runs.csv`, all data sets in one figure."""
-    found: Literal["samples", "runs"] = importlib.import_module(f"cfm.figures.{kind}").SHOWS
+Source = Literal["data", "samples", "training", "runs"]
+
+
+def shows(kind: str) -> Source:
+    """What a kind of figure is drawn from.
+
+    The data of one data set; its data and the first seed's samples; or, all data sets in one figure, `train.csv` of
+    all runs, or `runs.csv`.
+    """
+    found: Source = importlib.import_module(f"cfm.figures.{kind}").SHOWS
     return found
 
 
+def suffixes(kind: str) -> tuple[str, ...]:
+    """The files of a kind of figure: its pictures, and the caption as markdown."""
+    pictures: tuple[str, ...] = getattr(importlib.import_module(f"cfm.figures.{kind}"), "SUFFIXES", ("png", "pdf"))
+    return (*pictures, "md")
+
+
+def methods_shown(config: Config, experiment: str, settings: Figure, dataset: str | None = None) -> list[str]:
+    """The methods of a figure: those it names, else all trained ones; only those that run on the data set, if given."""
+    present = config.methods_of(experiment)
+    named = settings.methods or [name for name in present if config.methods[name].method.trained]
+    possible = [name for name in present if dataset is None or config.impossible(dataset, name) is None]
+    return [name for name in named if name in possible]
+
+
+def seeds_shown(config: Config, experiment: str, kind: str) -> tuple[int, ...]:
+    """The first seed where points are shown, all seeds where numbers are."""
+    seeds = config.experiments[experiment].seeds
+    return seeds[:1] if shows(kind) in ("data", "samples") else seeds
+
+
 def draw(config: Config, experiment: str, name: str, dataset: str | None) -> None:
-    """Write a figure of an experiment, for one data set or all, in its formats."""
+    """Write a figure of an experiment, for one data set or all, in its formats, and its caption."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -52,11 +81,16 @@ def draw(config: Config, experiment: str, name: str, dataset: str | None) -> Non
 
     settings = config.experiments[experiment].figures[name]
     kind = importlib.import_module(f"cfm.figures.{settings.kind}")
+    seeds = seeds_shown(config, experiment, settings.kind)
     with pyplot.rc_context(STYLE):
-        figure = kind.draw(config, experiment, settings, dataset)
-        for suffix in ("png", "pdf"):
-            save(figure, config.layout.figure(experiment, name, dataset, suffix))
-        pyplot.close(figure)
+        picture = kind.draw(config, experiment, settings, dataset)
+        for suffix in suffixes(settings.kind):
+            path = config.layout.figure(experiment, name, dataset, suffix)
+            if suffix == "md":
+                write_text(path, caption(config, experiment, settings, dataset, seeds))
+            else:
+                save(picture, path)
+        pyplot.close("all")
 
 
 def plain_log(axis: Axis) -> None:
@@ -69,8 +103,12 @@ def plain_log(axis: Axis) -> None:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure as png or pdf, without a date: the same numbers give the same bytes."""
+    """Write a figure as png or pdf, or an animation as gif, without a date: the same numbers give the same bytes."""
     suffix = path.suffix[1:]
+    if suffix == "gif":
+        with atomic(path) as unfinished:
+            figure.save(unfinished, writer="pillow")
+        return
     metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
     with atomic(path) as unfinished:
         figure.savefig(unfinished, format=suffix, metadata=metadata)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cfm.assignment import Potentials
+    from cfm.paths import Path
     from cfm.solve import Field
     from cfm.trajectory import Trajectory
 
@@ -51,10 +52,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Start:
-    """What a sampler starts from: the points `x0` (n, dim), the data set, and the run's own random stream."""
+    """What a sampler starts from: the points `x0` (n, dim), the data set, and the run's own random stream.
+
+    The data set is None where half-trained networks are looked at; only controls need it.
+    """
 
     x0: Points
-    dataset: Dataset
+    dataset: Dataset | None
     rng: np.random.Generator
 
 
@@ -71,6 +75,11 @@ class Method:
     @property
     def teacher(self) -> str | None:
         """The method of the same experiment whose trained network this one starts from."""
+        return None
+
+    @property
+    def conditional_path(self) -> Path | None:
+        """The path p_t(x | z) whose velocity is regressed, for methods that do so."""
         return None
 
     def unsupported(self, dataset: Dataset) -> str | None:

@@ -8,7 +8,7 @@ which sigma make I-CFM, OT-CFM, SB-CFM, FM, ... is written in config/methods.yam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FlowMatching(Method):
-    """A CFM variant: names of the coupling and the path, and the bandwidth sigma they share."""
+    """A CFM variant: names of the coupling and the path, and the bandwidth sigma they share.
+
+    `ot_batch`: the coupling is solved in blocks of so many points of the batch; in the whole batch unless given.
+    """
 
     coupling: Literal["independent", "exact", "exact_resampled", "entropic", "entropic_float32"]
     path: Literal["linear", "brownian_bridge", "lipman", "trigonometric", "variance_exploding", "variance_preserving"]
     sigma: float
+    ot_batch: int | None = field(default=None, kw_only=True)
 
     @property
     def conditional_path(self) -> Path:
@@ -54,7 +58,13 @@ class FlowMatching(Method):
     def couple(
         self, x0: Points, x1: Points, rng: np.random.Generator, potentials: Potentials | None = None
     ) -> tuple[Indices, Indices]:
-        return COUPLINGS[self.coupling].pairs(Minibatch(x0, x1, self.sigma, potentials), rng)
+        pairs, size = COUPLINGS[self.coupling].pairs, self.ot_batch or len(x0)
+        blocks = [
+            (first, pairs(Minibatch(x0[first : first + size], x1[first : first + size], self.sigma, potentials), rng))
+            for first in range(0, len(x0), size)
+        ]
+        i, j = (np.concatenate([first + found[side] for first, found in blocks]) for side in (0, 1))
+        return i, j
 
     def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
         return squared_error(net, self.conditional_path, batch).mean(dim=(1, 2))

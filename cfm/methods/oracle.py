@@ -20,6 +20,7 @@ class Oracle(Method):
     trained = False
 
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
+        assert start.dataset is not None
         return straight_line(start.x0, start.dataset.draw_target(len(start.x0), start.rng))
 
 

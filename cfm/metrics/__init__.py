@@ -1,9 +1,15 @@
 """Every metric by name."""
 
-from cfm.metrics import cost, path_energy, wasserstein
+from cfm.metrics import cost, learning, objective, path_energy, wasserstein
 from cfm.metrics.base import Metric
 
-METRICS: dict[str, Metric] = {**wasserstein.METRICS, **path_energy.METRICS, **cost.METRICS}
+METRICS: dict[str, Metric] = {
+    **wasserstein.METRICS,
+    **path_energy.METRICS,
+    **learning.METRICS,
+    **objective.METRICS,
+    **cost.METRICS,
+}
 
 
 def metric_of(name: str) -> Metric:

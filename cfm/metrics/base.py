@@ -21,8 +21,8 @@ class Evaluation:
 
     `x0`, `x1`, `target`: source, transported and test points, shape (n, dim); `energy`: path energy of each
     point, shape (n,), None where only end points are known; `reference`: W2^2 between source and target as
-    the identity control measured it, None for the identity itself; `train_seconds`: None where nothing was
-    trained.
+    the identity control measured it, None for the identity itself; `train_seconds` and `learning_w2` (mean W2 of the
+    learning curve): None where nothing was trained.
     """
 
     x0: Points
@@ -32,6 +32,7 @@ class Evaluation:
     nfe: int
     sample_seconds: float
     train_seconds: float | None
+    learning_w2: float | None
     reference: float | None
 
     @functools.cached_property
@@ -51,11 +52,12 @@ class Evaluation:
 class Metric:
     """A number that says how good or how expensive a run is.
 
-    `compute` returns None where the metric does not apply (training time of a control).
+    `compute` returns None where the metric does not apply (training time of a control); it is None itself for what
+    another stage measures than `evaluate`.
     `per_test_set`: computed for each test set (and named `{name}_large` on the large one), or once.
     """
 
-    compute: Callable[[Evaluation], float | None]
+    compute: Callable[[Evaluation], float | None] | None
     unit: str
     better: Literal["lower", "higher"]
     per_test_set: bool = True

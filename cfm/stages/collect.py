@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,23 @@ def collect(config: Config, experiment: str) -> None:
     """Write `runs.csv`: a row per run, solver and metric; a run that failed is one row with its reason."""
     import pandas as pd
 
-    rows: list[dict[str, Any]] = []
-    for dataset, method in config.pairs(experiment):
-        for seed in config.experiments[experiment].seeds:
-            folder = config.layout.run(experiment, dataset, method, seed)
-            run = {"dataset": dataset, "method": method, "seed": seed}
-            rows += [run | row for row in _rows(folder / "metrics.json")]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    runs = {
+        (dataset, method, seed): config.layout.run(experiment, dataset, method, seed)
+        for dataset, method in config.pairs(experiment)
+        for seed in config.experiments[experiment].seeds
+    }
+    table = pd.DataFrame(rows_of(runs), columns=COLUMNS)
     table["nfe"] = table["nfe"].astype("Int64")
     write_text(config.layout.runs(experiment), table.to_csv(index=False))
+
+
+def rows_of(runs: Mapping[tuple[str, str, int], Path]) -> list[dict[str, Any]]:
+    """The rows of some runs, (data set, method, seed) -> folder."""
+    return [
+        {"dataset": dataset, "method": method, "seed": seed, **row}
+        for (dataset, method, seed), folder in runs.items()
+        for row in _rows(folder / "metrics.json")
+    ]
 
 
 def read_runs(path: Path) -> pd.DataFrame:

@@ -89,8 +89,9 @@ def _measure(
         for split, evaluation in _evaluations(path, stored, data, references).items():
             suffix = _TEST_SETS[split]
             for name in metrics:
-                if METRICS[name].per_test_set or not suffix:
-                    value = METRICS[name].compute(evaluation)
+                compute = METRICS[name].compute
+                if compute is not None and (METRICS[name].per_test_set or not suffix):
+                    value = compute(evaluation)
                     if value is not None:
                         values[name + suffix] = _finite(value, name + suffix)
     except RunFailed as error:
@@ -125,6 +126,7 @@ def _evaluations(
                 int(stored["nfe"]),
                 float(stored["seconds"]),
                 float(stored["train_seconds"]) if "train_seconds" in stored else None,
+                float(stored["learning_w2"]) if "learning_w2" in stored else None,
                 references.get(split),
             )
     return cut

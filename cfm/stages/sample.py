@@ -18,10 +18,10 @@ from cfm.provenance import Stopwatch
 from cfm.resume import write_arrays
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.solve import integrate
 from cfm.stages.data import load
 from cfm.stages.train import Model, load_model
 from cfm.trajectory import Trajectory, polyline_energy
+from cfm.transport import transport
 
 # Trajectories are thinned to at most this many times before they are stored.
 STORED_TIMES = 26
@@ -44,7 +44,7 @@ def sample(
     device, data = choose(device_name), load(data_path)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
         watch, solving = Stopwatch(), 0.0
-        model, net = Model({}, None, 0.0, {}), None
+        model, net = Model({}, None, 0.0, None, {}), None
         if method.trained:
             assert settings is not None
             model = load_model(folder / "model.safetensors", settings)
@@ -58,6 +58,8 @@ def sample(
             arrays["provenance"] = np.array(json.dumps(facts))
             if method.trained:
                 arrays["train_seconds"] = np.array(model.train_seconds)
+                if model.learning_w2 is not None:
+                    arrays["learning_w2"] = np.array(model.learning_w2)
             write_arrays(folder / "samples" / f"{name}.npz", arrays)
         report(done, len(runs), f"seed {seed}, {len(solvers)} solvers")
 
@@ -75,11 +77,7 @@ def _samples(
     start = Start(data.evaluation_source(seed, solver.points), dataset, stream(seed, "sample"))
     if failure is None:
         try:
-            path = method.sample(net, start, solver)
-            if path is None:
-                assert net is not None
-                path = integrate(method.velocity(net), start.x0, solver, device)
-            return as_arrays(path)
+            return as_arrays(transport(method, net, start, solver, device))
         except RunFailed as error:
             failure = str(error)
     return {"x0": start.x0, "failure": np.array(failure)}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cfm.device import choose, reserved
 from cfm.history import table
+from cfm.learning import mean_w2
 from cfm.methods.base import Method
 from cfm.nets.stacked import load as load_layers
 from cfm.provenance import Stopwatch, file_digest
@@ -27,6 +28,7 @@ class Model:
     layers: dict[str, Tensor]
     failure: str | None
     train_seconds: float
+    learning_w2: float | None
     provenance: dict[str, object]
 
     def network(self, method: Method, settings: Training, dim: int) -> nn.Module:
@@ -65,12 +67,14 @@ def train(
     provenance = watch.record(len(runs), device=str(device), data_sha256=file_digest(data_path))
     history = trainer.history
     for place, (seed, folder) in enumerate(runs.items()):
+        learning_w2 = mean_w2(history.rows[place])
         metadata = {
             "spec": spec,
             "seed": str(seed),
             "failure": history.failures.get(seed, ""),
             "best_step": str(history.best_step[place]),
             "train_seconds": repr(history.seconds(place) + (teachers[seed].train_seconds if teachers else 0.0)),
+            "learning_w2": "" if learning_w2 is None else repr(learning_w2),
             "provenance": json.dumps({**provenance, "work_seconds": trainer.work_seconds(place)}),
         }
         tensors = {
@@ -89,5 +93,6 @@ def load_model(path: Path, settings: Training) -> Model:
     tensors, metadata = read_tensors(path)
     prefix = f"{settings.checkpoint}."
     layers = {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
+    learning_w2 = float(metadata["learning_w2"]) if metadata["learning_w2"] else None
     seconds, provenance = float(metadata["train_seconds"]), json.loads(metadata["provenance"])
-    return Model(layers, metadata["failure"] or None, seconds, provenance)
+    return Model(layers, metadata["failure"] or None, seconds, learning_w2, provenance)

@@ -232,3 +232,16 @@ def test_a_failed_teacher_fails_its_pupil_and_seconds_add_up(tmp_path: Path) -> 
     models = {seed: load_model(folder / "model.safetensors", short) for seed, folder in runs.items()}
     assert models[1].failure == "icfm failed: no plan" and models[2].failure is None
     assert 1000 < models[2].train_seconds < 1100
+
+
+def test_seeds_that_share_stored_sources_are_saved_and_resumed(tmp_path: Path) -> None:
+    """Two seeds' own pairs start from the same stored points, which the state must hold for each of them."""
+    data = _data(source=True)
+    short = dataclasses.replace(SETTINGS, steps=20, validate_every=10)
+    layers = Trainer(REFLOW, data, SETTINGS, [0, 1], CPU, tmp_path / "t").layers(0, "last")
+    for stop in (10, 20):
+        trainer = Trainer(
+            REFLOW, data, dataclasses.replace(short, steps=stop), [0, 1], CPU, tmp_path / "s", 0, {0: layers}
+        )
+        trainer.run(lambda *_: None)
+    assert trainer.step == 20 and set(trainer.pairing.own) == {0, 1}

@@ -13,6 +13,7 @@ from cfm import entropic
 from cfm.couplings import COUPLINGS, Minibatch, check_plan
 from cfm.entropic import draw_partners, entropic_partners, entropic_plan
 from cfm.errors import RunFailed
+from cfm.methods.flow_matching import FlowMatching
 from cfm.rng import stream
 
 
@@ -201,3 +202,19 @@ def test_float32_kernel_pairs_neighbours_at_small_sigma() -> None:
 
     assert energy("entropic_float32") < 0.01 * energy("exact")
     assert energy("entropic") == pytest.approx(energy("exact"), rel=0.05)
+
+
+@pytest.mark.parametrize("size", [1, 4, 8, 30, 64])
+def test_blocks_are_coupled_each_for_itself(size: int) -> None:
+    """Each block of the batch has its own optimal permutation, also the last and smaller one."""
+    rng = np.random.default_rng(size)
+    x0, x1 = rng.standard_normal((30, 2)).astype(np.float32), 2 + rng.standard_normal((30, 2)).astype(np.float32)
+    method = FlowMatching("exact", "linear", 0.1, ot_batch=size)
+    i, j = method.couple(x0, x1, rng, method.potentials(x0, x1))
+    np.testing.assert_array_equal(i, np.arange(30))
+    for first in range(0, 30, size):
+        rows = slice(first, first + size)
+        assert sorted(j[rows]) == list(range(30))[rows]
+        cost = cdist(x0[rows].astype(float), x1[rows].astype(float), "sqeuclidean")
+        best = cost[linear_sum_assignment(cost)].sum()
+        assert ((x0[i[rows]] - x1[j[rows]]) ** 2).sum() == pytest.approx(best, rel=1e-5)

@@ -5,8 +5,8 @@ import functools
 from cfm import commands
 from cfm import config as configuration
 from cfm.errors import UserError
-from cfm.figures.base import shows
-from cfm.layout import CLAIM_SUFFIXES, FIGURE_SUFFIXES, RUN_FILES, TABLE_SUFFIXES
+from cfm.figures.base import methods_shown, seeds_shown, shows, suffixes
+from cfm.layout import CLAIM_SUFFIXES, RUN_FILES, TABLE_SUFFIXES
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -17,6 +17,8 @@ except UserError as error:
 LAYOUT = CONFIG.layout
 # The experiments that have runs (Table 1 has none), each with its seeds in chunks that share a process.
 CHUNKS = {name: CONFIG.chunks(name) for name, settings in CONFIG.experiments.items() if settings.datasets}
+# Those whose methods are trained and sampled; the others measure the regression target.
+TRAINED = {name: chunks for name, chunks in CHUNKS.items() if CONFIG.experiments[name].objective is None}
 
 
 wildcard_constraints:
@@ -47,6 +49,7 @@ def log_file(experiment, stage, seeds):
 
 def settings_of(stage, experiment, wildcards):
     """The resolved settings of a run: a change of them reruns the stage."""
+    stage = "evaluate" if stage == "objective" else stage
     return CONFIG.spec(stage, experiment, wildcards.dataset, wildcards.method)
 
 

@@ -16,7 +16,7 @@ def evaluate_inputs(experiment, seeds, wildcards):
     return wanted
 
 
-for experiment, chunks in CHUNKS.items():
+for experiment, chunks in TRAINED.items():
     for seeds in chunks:
 
         rule:

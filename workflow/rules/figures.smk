@@ -1,15 +1,20 @@
-"""Figures, as png and pdf: one per data set from samples, or one for all data sets from `runs.csv`.
+"""Figures, as png and pdf (or gif) with a caption: one per data set from data or samples, or one for all data sets.
 
-Input: `data.npz` and the samples of the figure's solver, or `runs.csv`. Output: `figures/{name}.{png,pdf}` or
-`figures/{name}_{dataset}.{png,pdf}`.
+Input: `data.npz` and the samples of the figure's solver; or every run's `train.csv`; or `runs.csv`. Output:
+`figures/{name}.{png,pdf,md}` or `figures/{name}_{dataset}.{png,pdf,md}`.
 """
+
+
+def per_dataset(figure):
+    return shows(figure.kind) in ("data", "samples")
 
 
 def figures_of(experiment):
     """(name, settings, file name pattern per suffix) of every figure of an experiment."""
     for name, figure in CONFIG.experiments[experiment].figures.items():
-        dataset = "{dataset}" if shows(figure.kind) == "samples" else None
-        yield name, figure, [str(LAYOUT.figure(experiment, name, dataset, suffix)) for suffix in FIGURE_SUFFIXES]
+        dataset = "{dataset}" if per_dataset(figure) else None
+        paths = [LAYOUT.figure(experiment, name, dataset, suffix) for suffix in suffixes(figure.kind)]
+        yield name, figure, [str(path) for path in paths]
 
 
 def figure_files():
@@ -26,23 +31,25 @@ def figure_files():
 
 
 def figure_inputs(experiment, figure, wildcards):
-    """`runs.csv`, or the samples of the first seed of every trained method."""
-    if shows(figure.kind) == "runs":
+    """What the figure's kind is drawn from."""
+    source = shows(figure.kind)
+    if source == "runs":
         return [str(LAYOUT.runs(experiment))]
-    seed = CONFIG.experiments[experiment].seeds[0]
+    datasets = [wildcards.dataset] if per_dataset(figure) else CONFIG.experiments[experiment].datasets
     runs = [
         LAYOUT.run(experiment, dataset, method, seed)
-        for dataset, method in CONFIG.pairs(experiment)
-        if dataset == wildcards.dataset and CONFIG.methods[method].method.trained
+        for dataset in datasets
+        for method in methods_shown(CONFIG, experiment, figure, dataset)
+        for seed in seeds_shown(CONFIG, experiment, figure.kind)
     ]
-    samples = [str(LAYOUT.samples(run, figure.solver)) for run in runs]
-    return [str(LAYOUT.data(experiment, wildcards.dataset)), *samples]
+    if source == "training":
+        return [str(run / "train.csv") for run in runs]
+    data = [str(LAYOUT.data(experiment, wildcards.dataset))]
+    return data if source == "data" else data + [str(LAYOUT.samples(run, figure.solver)) for run in runs]
 
 
 for experiment in CHUNKS:
     for name, figure, patterns in figures_of(experiment):
-        per_dataset = shows(figure.kind) == "samples"
-
         rule:
             name:
                 f"figure_{experiment}_{name}"
@@ -51,14 +58,14 @@ for experiment in CHUNKS:
             output:
                 patterns,
             log:
-                str(LAYOUT.log(f"{experiment}/{{dataset}}/{name}" if per_dataset else f"{experiment}/{name}")),
+                str(LAYOUT.log(f"{experiment}/{{dataset}}/{name}" if per_dataset(figure) else f"{experiment}/{name}")),
             conda:
                 "../../envs/cfm.yaml"
             params:
                 budget=CONFIG.budget,
                 experiment=experiment,
                 figure=name,
-                dataset="--dataset {dataset}" if per_dataset else "",
+                dataset="--dataset {dataset}" if per_dataset(figure) else "",
                 shown=shown(experiment, figure),
                 code=commands.stage_digest("figure", f"cfm.figures.{figure.kind}"),
             message:

@@ -13,7 +13,7 @@ def sample_inputs(experiment, seeds, wildcards):
     ]
 
 
-for experiment, chunks in CHUNKS.items():
+for experiment, chunks in TRAINED.items():
     for seeds in chunks:
 
         rule:

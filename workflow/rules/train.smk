@@ -13,7 +13,7 @@ def train_inputs(experiment, seeds, wildcards):
     return data + [str(LAYOUT.run(experiment, wildcards.dataset, teacher, s) / "model.safetensors") for s in seeds]
 
 
-for experiment, chunks in CHUNKS.items():
+for experiment, chunks in TRAINED.items():
     for seeds in chunks:
 
         rule:

@@ -1,0 +1,89 @@
+"""Points on their way from source to target along the learned flow, one panel per method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cfm.config import Config
+from cfm.figures.base import COLOURS, methods_shown
+from cfm.flow_pictures import Array, at, bare, bounding_box, first_samples, height, tell_failure
+from cfm.resume import read_arrays
+from cfm.settings import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
+    from matplotlib.axes import Axes
+
+SHOWS = "samples"
+SUFFIXES = ("gif",)
+_POINTS = 600
+# Frames of the way and, at its end, of the hold; milliseconds each; frames that a tail goes back.
+_FRAMES, _HOLD, _INTERVAL, _TAIL = 31, 9, 80, 6
+_WIDTH = 2.2
+
+
+def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> FuncAnimation:
+    """The first test points, black at t = 0 and blue at t = 1, before the test data in grey."""
+    from matplotlib import pyplot
+    from matplotlib.animation import FuncAnimation
+
+    assert dataset is not None
+    pyplot.rcParams["savefig.dpi"] = "figure"  # a screen's, not paper's; base.draw puts it back
+    target = read_arrays(config.layout.data(experiment, dataset))["test_1"]
+    methods = methods_shown(config, experiment, settings, dataset)
+    stored = [first_samples(config, experiment, settings, dataset, name) for name in methods]
+    ways = [None if "failure" in run else way(run) for run in stored]
+    box = bounding_box([target, *(found for found in ways if found is not None)], beyond=0.0005)
+    size = (_WIDTH * len(methods), _WIDTH * height(box) + 0.6)
+    figure, axes = pyplot.subplots(1, len(methods), figsize=size, squeeze=False)
+    figure.subplots_adjust(0, 0, 1, 1 - 0.55 / size[1], wspace=0)
+    moves = []
+    for axis, name, run, found in zip(axes[0], methods, stored, ways, strict=True):
+        bare(axis, box)
+        axis.set_title(config.methods[name].entry.label)
+        axis.scatter(*target.T, s=2, color=COLOURS["grey"], alpha=0.4, linewidths=0)
+        if found is None:
+            tell_failure(axis, str(run["failure"]))
+        else:
+            moves.append(_move(axis, found))
+    figure.suptitle(config.datasets[dataset].entry.label, fontsize=11, x=0.01, y=0.98, horizontalalignment="left")
+    clock = figure.text(0.99, 0.98, "", fontsize=11, ha="right", va="top")
+
+    def show(frame: int) -> list[Any]:
+        clock.set_text(f"t = {frame / (_FRAMES - 1):.2f}")
+        for move in moves:
+            move(frame)
+        return []
+
+    frames = [*range(_FRAMES), *[_FRAMES - 1] * _HOLD]
+    return FuncAnimation(figure, show, frames=frames, interval=_INTERVAL, cache_frame_data=False)
+
+
+def way(stored: dict[str, Array]) -> Array:
+    """The points of every frame, shape (frames, points, 2)."""
+    x = stored["trajectory"][:, :_POINTS]
+    return np.stack([at(t, stored["t"], x) for t in np.linspace(0, 1, _FRAMES)])
+
+
+def _move(axis: Axes, way: Array) -> Callable[[int], None]:
+    """What shows a frame: points, from black to blue, and the last bits of their ways, the older the fainter."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("time", ["black", COLOURS["blue"]])
+    tails = [
+        axis.add_collection(LineCollection([], color=COLOURS["green"], linewidth=0.7, alpha=0.6 * (1 - age / _TAIL)))
+        for age in range(_TAIL)
+    ]
+    points = axis.scatter(*way[0].T, s=4, linewidths=0, zorder=3)
+
+    def show(frame: int) -> None:
+        points.set(offsets=way[frame], facecolor=colours(frame / (_FRAMES - 1)))
+        for age, tail in enumerate(tails):
+            later, earlier = max(frame - age, 0), max(frame - age - 1, 0)
+            tail.set_segments(np.stack([way[earlier], way[later]], axis=1))
+
+    return show

@@ -1,0 +1,51 @@
+"""The learning curve: how far the samples of a half-trained network are from the data (after the paper's Fig. 2, left).
+
+At the checks number 1, 2, 4, 8, ... of a training, and at its last one, the validation sources are carried along by
+Euler steps, and their exact W2 to the validation targets is noted. Unlike the loss it means the same for every method.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cfm.errors import RunFailed
+from cfm.rng import stream
+from cfm.settings import Solver
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cfm.datasets.base import Prepared
+    from cfm.history import Row
+    from cfm.methods.base import Method
+
+_SOLVER = Solver("euler", steps=20)
+
+
+def due(step: int, every: int, steps: int) -> bool:
+    """Is W2 measured at this check? At `every` times a power of two, and at the last step."""
+    checks, rest = divmod(step, every)
+    return step == steps or (rest == 0 and checks & (checks - 1) == 0)
+
+
+def validation_w2(method: Method, net: nn.Module, data: Prepared, seed: int) -> float | None:
+    """W2 in data units between carried sources and targets of the validation set; None if the solver fails."""
+    from cfm.assignment import wasserstein2_squared
+    from cfm.couplings import flat
+    from cfm.methods.base import Start
+    from cfm.transport import transport
+
+    start = Start(data.source("val", seed), None, stream(seed, "sample/val"))
+    try:
+        moved = transport(method, net, start, _SOLVER, next(net.parameters()).device).x[-1]
+        return math.sqrt(wasserstein2_squared(flat(moved), flat(data.target("val"))))
+    except RunFailed:
+        return None
+
+
+def mean_w2(rows: Sequence[Row]) -> float | None:
+    """The curve in one number: W2's mean over these checks, that is over the logarithm of the step."""
+    measured = [row.val_w2 for row in rows if row.val_w2 is not None]
+    return sum(measured) / len(measured) if measured else None

@@ -1,0 +1,68 @@
+"""Stage `objective`: the variance of a method's regression target on one data set, into `metrics.json`.
+
+Nothing is trained or sampled: pairs are drawn as in training, and cfm/marginal.py says what is computed of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cfm.batches import Pairing, training_pairs
+from cfm.errors import RunFailed
+from cfm.marginal import Marginal, objective_variance
+from cfm.methods.base import Method
+from cfm.provenance import Stopwatch, file_digest
+from cfm.resume import write_json
+from cfm.settings import PAIRS, Objective
+from cfm.stages.data import load
+
+
+def measure(
+    method: Method,
+    settings: Objective,
+    data_path: Path,
+    runs: Mapping[int, Path],
+    spec: str,
+    code: str,
+    report: Callable[[int, int, str], None],
+) -> None:
+    """Measure the seeds of `runs` (seed -> folder); a run that fails says so in its `metrics.json`."""
+    pairing = Pairing.of(method, load(data_path), settings.batch_size)
+    for done, (seed, folder) in enumerate(runs.items(), start=1):
+        watch = Stopwatch()
+        result: dict[str, Any]
+        try:
+            value = _variance(method, pairing, settings, seed)
+            result = {"status": "ok", "reason": "", "nfe": 0, "metrics": {"objective_variance": value}}
+        except RunFailed as error:
+            result = {"status": "failed", "reason": str(error), "nfe": None, "metrics": {}}
+        record = watch.record(code_digest={"objective": code}, data_sha256=file_digest(data_path), work_seconds={})
+        write_json(folder / "spec.json", json.loads(spec))
+        write_json(folder / "provenance.json", {"evaluate": record})
+        write_json(folder / "metrics.json", {PAIRS: result})
+        report(done, len(runs), f"seed {seed}")
+
+
+def _variance(method: Method, pairing: Pairing, settings: Objective, seed: int) -> float:
+    path = method.conditional_path
+    assert path is not None
+    x0, x1, _ = draw(pairing, seed, 0, settings.batches)
+    ahead = -(-settings.points // settings.batch_size)
+    points = [column[: settings.points] for column in draw(pairing, seed, settings.batches, ahead)]
+    value = objective_variance(Marginal(x0, x1, path), *points, settings.times)
+    if not np.isfinite(value):
+        raise RunFailed(f"the variance of the objective is {value}")
+    return value
+
+
+def draw(pairing: Pairing, seed: int, first: int, batches: int) -> list[Tensor]:
+    """The training pairs x0, x1 and noise of some batches from step `first` on, each of shape (n, dim)."""
+    pairs = [training_pairs(pairing, seed, step) for step in range(first, first + batches)]
+    return [torch.from_numpy(np.concatenate([getattr(p, name) for p in pairs])) for name in ("x0", "x1", "eps")]

@@ -1,0 +1,28 @@
+"""The variance of the objective (paper, appendix C.1 and Figs. D.4, D.8): nothing is trained.
+
+Input: `data.npz`. Output per seed: `metrics.json`, `spec.json`, `provenance.json`, as evaluation writes them.
+"""
+
+for experiment, chunks in CHUNKS.items():
+    for seeds in chunks if experiment not in TRAINED else ():
+
+        rule:
+            name:
+                f"objective_{experiment}_{seeds[0]}"
+            input:
+                str(LAYOUT.data(experiment, "{dataset}")),
+            output:
+                run_files(experiment, seeds, *RUN_FILES),
+            log:
+                log_file(experiment, "objective", seeds),
+            conda:
+                "../../envs/cfm.yaml"
+            threads: 1
+            resources:
+                mem_mb=2000,
+            params:
+                **run_parameters("objective", experiment, seeds),
+            message:
+                "objective {params.experiment}/{wildcards.dataset}/{wildcards.method}, seeds {params.seeds}"
+            shell:
+                RUN_COMMAND
