@@ -36,8 +36,8 @@ class Claim:
     """`factor` x the metric of each method in `below` is less than that of each method in `above`, or than `bound`.
 
     With a `margin` the lower side may be higher by as much, in the metric's unit: a test of "no worse". `place`: where
-    the paper says so. `datasets`: all of the experiment where both methods run, unless given. `budgets`: where the claim
-    means something (seconds of training compare only where all methods train for as long as in the paper).
+    the paper says so. `datasets`: all of the experiment where both methods run, unless given. `budgets`: where the
+    claim means something (seconds of training compare only where all methods train for as long as in the paper).
     """
 
     statement: str

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = npt.NDArray[Any]
+_TURN = 25  # corners of a round end
 
 
 def first_samples(config: Config, experiment: str, settings: Figure, dataset: str, method: str) -> dict[str, Array]:
@@ -61,3 +62,21 @@ def tell_failure(axis: Axes, reason: str, width: int = 26) -> None:
 def row_title(axis: Axes, title: str) -> None:
     """A title on the left of a row's first panel, from below to above."""
     axis.text(-0.04, 0.5, title, rotation=90, ha="right", va="center", transform=axis.transAxes)
+
+
+def outline(line: Array, width: Array) -> Array:
+    """The outline of the discs around the points of a line (times, 2), of radius `width` (times,)."""
+    along, growth = np.gradient(line, axis=0), np.gradient(width)
+    speed, angle = np.hypot(*along.T), np.arctan2(along[:, 1], along[:, 0])
+    seen = np.flatnonzero(abs(growth) < speed)  # the others lie inside of their neighbours
+    if not len(seen):
+        seen = np.array([width.argmax()])
+    line, width, angle = line[seen], width[seen], angle[seen]
+    # Where a disc touches the outline, seen from its centre: the farther in front the faster it shrinks.
+    touch = np.arccos(np.clip(-growth[seen] / np.maximum(speed[seen], 1e-9), -1, 1))
+    front = angle[-1] + np.linspace(touch[-1], -touch[-1], _TURN)
+    back = angle[0] + np.linspace(-touch[0], touch[0] - 2 * np.pi, _TURN)
+    turns = np.concatenate([angle + touch, front, (angle - touch)[::-1], back])
+    order = np.arange(len(seen))
+    discs = np.concatenate([order, order[-1:].repeat(_TURN), order[::-1], order[:1].repeat(_TURN)])
+    return line[discs] + width[discs, None] * np.stack([np.cos(turns), np.sin(turns)], axis=1)

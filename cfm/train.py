@@ -165,7 +165,8 @@ class Trainer:
         self._loss_sum.zero_()
         self._share(2, time.perf_counter() - began)
         for place, seed in enumerate(self.seeds):
-            row = Row(self.step, train_loss[place], val_loss[place], *self._seconds[place], self._w2(place, seed))
+            row = Row(self.step, train_loss[place], val_loss[place], *self._seconds[place])
+            row.val_w2 = self._w2(place, seed)
             self.history.rows[place].append(row)
             if not math.isfinite(row.train_loss):
                 self.history.failures.setdefault(seed, f"the loss is not finite by step {self.step}")

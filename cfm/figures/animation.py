@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 SHOWS = "samples"
 SUFFIXES = ("gif",)
-_POINTS = 600
-# Frames of the way and, at its end, of the hold; milliseconds each; frames that a tail goes back.
-_FRAMES, _HOLD, _INTERVAL, _TAIL = 31, 9, 80, 6
+_POINTS = 500
+# Frames of the way, and after it, while the tails run out; milliseconds of each; frames that a tail goes back.
+_FRAMES, _HOLD, _INTERVAL, _TAIL = 31, 9, 80, 5
+_CLOCK = np.minimum(np.arange(_FRAMES + _HOLD) / (_FRAMES - 1), 1)
 _WIDTH = 2.2
 
 
@@ -36,15 +37,15 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     methods = methods_shown(config, experiment, settings, dataset)
     stored = [first_samples(config, experiment, settings, dataset, name) for name in methods]
     ways = [None if "failure" in run else way(run) for run in stored]
-    box = bounding_box([target, *(found for found in ways if found is not None)], beyond=0.0005)
+    box = bounding_box([target, *(found for found in ways if found is not None)], beyond=0.0005, margin=0.06)
     size = (_WIDTH * len(methods), _WIDTH * height(box) + 0.6)
     figure, axes = pyplot.subplots(1, len(methods), figsize=size, squeeze=False)
     figure.subplots_adjust(0, 0, 1, 1 - 0.55 / size[1], wspace=0)
-    moves = []
+    moves: list[Callable[[int], None]] = []
     for axis, name, run, found in zip(axes[0], methods, stored, ways, strict=True):
         bare(axis, box)
         axis.set_title(config.methods[name].entry.label)
-        axis.scatter(*target.T, s=2, color=COLOURS["grey"], alpha=0.4, linewidths=0)
+        axis.scatter(target[:, 0], target[:, 1], s=2, color=COLOURS["grey"], alpha=0.4, linewidths=0)
         if found is None:
             tell_failure(axis, str(run["failure"]))
         else:
@@ -53,19 +54,18 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     clock = figure.text(0.99, 0.98, "", fontsize=11, ha="right", va="top")
 
     def show(frame: int) -> list[Any]:
-        clock.set_text(f"t = {frame / (_FRAMES - 1):.2f}")
+        clock.set_text(f"t = {_CLOCK[frame]:.2f}")
         for move in moves:
             move(frame)
         return []
 
-    frames = [*range(_FRAMES), *[_FRAMES - 1] * _HOLD]
-    return FuncAnimation(figure, show, frames=frames, interval=_INTERVAL, cache_frame_data=False)
+    return FuncAnimation(figure, show, frames=len(_CLOCK), interval=_INTERVAL, cache_frame_data=False)
 
 
 def way(stored: dict[str, Array]) -> Array:
     """The points of every frame, shape (frames, points, 2)."""
     x = stored["trajectory"][:, :_POINTS]
-    return np.stack([at(t, stored["t"], x) for t in np.linspace(0, 1, _FRAMES)])
+    return np.stack([at(t, stored["t"], x) for t in _CLOCK])
 
 
 def _move(axis: Axes, way: Array) -> Callable[[int], None]:
@@ -74,14 +74,14 @@ def _move(axis: Axes, way: Array) -> Callable[[int], None]:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("time", ["black", COLOURS["blue"]])
-    tails = [
-        axis.add_collection(LineCollection([], color=COLOURS["green"], linewidth=0.7, alpha=0.6 * (1 - age / _TAIL)))
-        for age in range(_TAIL)
-    ]
-    points = axis.scatter(*way[0].T, s=4, linewidths=0, zorder=3)
+    shades = [0.6 * (1 - age / _TAIL) for age in range(_TAIL)]
+    tails = [LineCollection([], color=COLOURS["green"], linewidth=0.7, alpha=shade) for shade in shades]
+    for tail in tails:
+        axis.add_collection(tail)
+    points = axis.scatter(way[0, :, 0], way[0, :, 1], s=4, linewidths=0, zorder=3)
 
     def show(frame: int) -> None:
-        points.set(offsets=way[frame], facecolor=colours(frame / (_FRAMES - 1)))
+        points.set(offsets=way[frame], facecolor=colours(_CLOCK[frame]))
         for age, tail in enumerate(tails):
             later, earlier = max(frame - age, 0), max(frame - age - 1, 0)
             tail.set_segments(np.stack([way[earlier], way[later]], axis=1))

@@ -9,7 +9,7 @@ import numpy as np
 from cfm.config import Config
 from cfm.figures.base import COLOURS, methods_shown
 from cfm.figures.trajectories import _panel
-from cfm.flow_pictures import Array, bare, bounding_box, height, row_title
+from cfm.flow_pictures import Array, bare, bounding_box, height, outline, row_title
 from cfm.settings import Figure, Solver
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cfm.paths import Path
 
 SHOWS = "data"
-_PAIRS, _TIMES, _CAP = 25, 101, 25
+_PAIRS, _TIMES = 25, 101
 _BATCHES, _POINTS = 40, 100
 _SOLVER = Solver("euler", steps=40)
 _WIDTH = 2.2
@@ -107,7 +107,7 @@ def _conditionals(axis: Axes, column: _Column, target: Array) -> None:
     from matplotlib.path import Path as Outline
 
     green = COLOURS["green"]
-    axis.scatter(*target.T, s=2, color=COLOURS["grey"], alpha=0.25, linewidths=0, rasterized=True)
+    axis.scatter(target[:, 0], target[:, 1], s=2, color=COLOURS["grey"], alpha=0.25, linewidths=0, rasterized=True)
     # One shape for all tubes, so that the colour is even where many overlap.
     tubes = Outline.make_compound_path(
         *(Outline(outline(line, column.std), closed=True) for line in column.mean.swapaxes(0, 1))
@@ -116,23 +116,5 @@ def _conditionals(axis: Axes, column: _Column, target: Array) -> None:
     axis.add_patch(PathPatch(tubes, fill=False, edgecolor=green, alpha=0.5, linewidth=0.3))
     lines = axis.plot(column.mean[..., 0], column.mean[..., 1], color=green, linewidth=0.8)
     lines[0].set_label("means")
-    axis.scatter(*column.mean[0].T, s=6, color="black", linewidths=0, zorder=3)
-    axis.scatter(*column.mean[-1].T, s=8, color=COLOURS["blue"], linewidths=0, zorder=3)
-
-
-def outline(line: Array, width: Array) -> Array:
-    """The outline of the discs around the points of a line (times, 2), of radius `width` (times,)."""
-    along, growth = np.gradient(line, axis=0), np.gradient(width)
-    speed, angle = np.hypot(*along.T), np.arctan2(along[:, 1], along[:, 0])
-    seen = np.flatnonzero(abs(growth) < speed)  # the others lie inside of their neighbours
-    if not len(seen):
-        seen = np.array([width.argmax()])
-    line, width, angle = line[seen], width[seen], angle[seen]
-    # Where a disc touches the outline, seen from its centre: the farther in front the faster it shrinks.
-    touch = np.arccos(np.clip(-growth[seen] / np.maximum(speed[seen], 1e-9), -1, 1))
-    front = angle[-1] + np.linspace(touch[-1], -touch[-1], _CAP)
-    back = angle[0] + np.linspace(-touch[0], touch[0] - 2 * np.pi, _CAP)
-    turns = np.concatenate([angle + touch, front, (angle - touch)[::-1], back])
-    order = np.arange(len(seen))
-    discs = np.concatenate([order, order[-1:].repeat(_CAP), order[::-1], order[:1].repeat(_CAP)])
-    return line[discs] + width[discs, None] * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    for (x, y), colour in ((column.mean[0].T, "black"), (column.mean[-1].T, COLOURS["blue"])):
+        axis.scatter(x, y, s=7, color=colour, linewidths=0, zorder=3)

@@ -55,8 +55,8 @@ def _variance(method: Method, pairing: Pairing, settings: Objective, seed: int) 
     assert path is not None
     x0, x1, _ = draw(pairing, seed, 0, settings.batches)
     ahead = -(-settings.points // settings.batch_size)
-    points = [column[: settings.points] for column in draw(pairing, seed, settings.batches, ahead)]
-    value = objective_variance(Marginal(x0, x1, path), *points, settings.times)
+    a, b, eps = (column[: settings.points] for column in draw(pairing, seed, settings.batches, ahead))
+    value = objective_variance(Marginal(x0, x1, path), a, b, eps, settings.times)
     if not np.isfinite(value):
         raise RunFailed(f"the variance of the objective is {value}")
     return value

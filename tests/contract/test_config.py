@@ -63,13 +63,22 @@ WRONG = [
     ("methods.yaml", "coupling: exact\n", "coupling: exakt\n", r"methods.yaml: otcfm.coupling: unknown coupling 'exakt'; did you mean 'exact'"),
     ("methods.yaml", "family: flow_matching", "family: flow_maching", r"methods.yaml: icfm.family: unknown family 'flow_maching'; did you mean 'flow_matching'"),
     ("methods.yaml", "sigma: 0.1", "sigm: 0.1", r"methods.yaml: icfm: unknown key 'sigm'; did you mean 'sigma'"),
-    ("methods.yaml", "experiments: [taxonomy, toy2d]", "experiments: [taxonomy, toy3d]", r"methods.yaml: fm.experiments: unknown experiment 'toy3d'; did you mean 'toy2d'"),
+    ("methods.yaml", "experiments: [taxonomy, toy2d, objective]", "experiments: [taxonomy, toy3d, objective]", r"methods.yaml: fm.experiments: unknown experiment 'toy3d'; did you mean 'toy2d'"),
     ("methods.yaml", "sigma: 0.1", "sigma: small", r"methods.yaml: icfm.sigma: a number is expected, got 'small'"),
     ("methods.yaml", "\nfm:\n", "\nicfm:\n", r"methods.yaml: key given twice: icfm"),
     ("datasets.yaml", "target: moons", "target: moon", r"datasets.yaml: gaussian_moons.target: unknown target 'moon'; did you mean 'moons'"),
-    ("config.yaml", "couplings]", "coupling]", r"config.yaml: experiments: unknown experiment 'coupling'; did you mean 'couplings'"),
-    ("budgets/quick.yaml", "steps: 10000", "step: 10000", r"quick.yaml: experiments.toy2d.train_of.sbcfm: unknown key 'step'; did you mean 'steps'"),
+    ("config.yaml", "couplings,", "coupling,", r"config.yaml: experiments: unknown experiment 'coupling'; did you mean 'couplings'"),
+    ("budgets/quick.yaml", "sbcfm: {steps:", "sbcfm: {step:", r"quick.yaml: experiments.toy2d.train_of.sbcfm: unknown key 'step'; did you mean 'steps'"),
     ("budgets/quick.yaml", "toy2d:", "toyd:", r"quick.yaml: experiments: unknown experiment 'toyd'; did you mean 'toy2d'"),
+    ("budgets/smoke.yaml", "only: [icfm,", "only: [icmf,", r"experiments/objective.yaml: only: unknown method 'icmf'; did you mean 'icfm'"),
+    ("budgets/smoke.yaml", "only: [identity, oracle,", "only: [oracle,", r"methods.yaml: identity.experiments: must name 'ot_batch'"),
+    ("experiments/objective.yaml", "metrics: [objective_variance]", "metrics: [npe]", r"objective.yaml: metrics: unknown metric 'npe'"),
+    ("experiments/toy2d.yaml", "metrics: [w2,", "metrics: [objective_variance,", r"toy2d.yaml: metrics: unknown metric 'objective_variance'"),
+    ("experiments/objective.yaml", "objective: {", "train_: {", r"objective.yaml: unknown key 'train_'; did you mean 'train'"),
+    ("experiments/objective.yaml", "solver: pairs", "solver: rk4", r"objective.yaml: tables.objective.solver: unknown solver 'rk4'; did you mean|valid: pairs"),
+    ("experiments/toy2d.yaml", "methods: [icfm, otcfm, sbcfm]", "methods: [icfm, otcmf]", r"toy2d.yaml: figures.fields.methods: unknown method 'otcmf'; did you mean 'otcfm'"),
+    ("experiments/ot_batch.yaml", "metrics: [npe, w2]", "metrics: [npe, w4]", r"ot_batch.yaml: figures.ot_batch.metrics: unknown metric 'w4'"),
+    ("methods.yaml", "family: identity\n  experiments: [toy2d,", "family: identity\n  experiments: [objective, toy2d,", r"methods.yaml: identity: has no conditional path, which 'objective' measures"),
 ]  # fmt: skip
 
 
@@ -77,7 +86,7 @@ WRONG = [
 def test_what_is_wrong_is_said_in_one_line(folder: Path, file: str, old: str, new: str, message: str) -> None:
     _replace(folder / file, old, new)
     with pytest.raises(UserError, match=message) as error:
-        configuration.load("quick")
+        configuration.load("smoke" if "smoke" in file else "quick")
     assert "\n" not in str(error.value)
 
 
@@ -129,7 +138,7 @@ def test_settings_are_canonical() -> None:
     config = configuration.load("quick")
     spec = json.loads(config.spec("evaluate", "toy2d", "gaussian_moons", "otcfm"))
     assert configuration.canonical(spec) == config.spec("evaluate", "toy2d", "gaussian_moons", "otcfm")
-    assert spec["method"] == {"family": "flow_matching", "coupling": "exact", "path": "linear", "sigma": 0.1}
+    assert spec["method"] == {"family": "flow_matching", "coupling": "exact", "path": "linear", "sigma": 0.1, "ot_batch": None}
     assert "label" not in json.dumps(spec)
 
 

@@ -173,6 +173,7 @@ def test_a_new_variant_by_one_entry_and_a_new_method_by_one_file(project: Projec
         METHOD = Shrink
         ''')
     )
+    project.replace("config/budgets/smoke.yaml", "oracle]", "oracle, otcfm_trigonometric, shrink]")
     planned = project.planned()
     assert planned["train_toy2d_42"] == 2 and planned["sample_toy2d_42"] == 4
     done = project.reproduce()
@@ -202,16 +203,40 @@ def test_show_and_list_name_what_is_there(project: Project) -> None:
 
 
 def test_a_run_can_be_kept_with_its_provenance(project: Project) -> None:
-    done = project.cfm("reference", "--budget", "smoke", "--experiment", "toy2d")
+    done = project.cfm("reference", "--budget", "smoke", "--experiments", "toy2d")
     assert done.returncode == 0, done.stderr
     kept = project.folder / "results/reference/smoke/toy2d"
-    assert (kept / "tables/table2.md").read_text() == (project.results / "tables/table2.md").read_text()
+    for file in ("runs.csv", "tables/table2.md", "figures/trajectories_gaussian_8gaussians.png"):
+        assert (kept / file).read_bytes() == (project.results / file).read_bytes()
+    assert not list(kept.rglob("*.pdf"))
     provenance = json.loads((kept / "provenance.json").read_text())
-    assert len(provenance["runs"]) == 18
+    assert len(provenance["runs"]) == 18 and provenance["facts"]["packages"][0]["torch"]
     assert provenance["settings"]["experiment"]["train"]["steps"] == 30
-    assert provenance["stages"]["train"]["packages"]
-    (project.results / "tables/table2.md").unlink()
-    done = project.cfm("reference", "--budget", "smoke", "--experiment", "toy2d")
+    assert "claims" in (kept.parent / "claims.md").read_text()
+
+
+def test_what_is_kept_grows_and_never_mixes_settings(project: Project) -> None:
+    """A run that is gone here stays in the reference; once its settings have changed it is dropped."""
+    arguments = ["reference", "--budget", "smoke", "--experiments", "toy2d"]
+    assert project.cfm(*arguments).returncode == 0
+    kept = project.folder / "results/reference/smoke/toy2d"
+    first = (kept / "runs.csv").read_bytes()
+    for method in ("icfm", "otcfm"):
+        for path in (project.results / f"gaussian_8gaussians/{method}").rglob("metrics.json"):
+            path.unlink()
+    assert project.cfm(*arguments).returncode == 0
+    assert (kept / "runs.csv").read_bytes() == first
+    project.replace(
+        "config/methods.yaml",
+        "  coupling: independent\n  path: linear\n  sigma: 0.1",
+        "  coupling: independent\n  path: linear\n  sigma: 0.2",
+    )
+    assert project.cfm(*arguments).returncode == 0
+    cells = {(r["method"], r["dataset"]) for r in read_rows(kept / "runs.csv")}
+    assert ("icfm", "gaussian_8gaussians") not in cells and ("otcfm", "gaussian_8gaussians") in cells
+    for path in project.results.rglob("metrics.json"):
+        path.unlink()
+    done = project.cfm(*arguments)
     assert done.returncode == 2 and "run `make reproduce BUDGET=smoke` first" in done.stderr
 
 
