@@ -68,7 +68,7 @@ def way(stored: dict[str, Array]) -> Array:
     return np.stack([at(t, stored["t"], x) for t in _CLOCK])
 
 
-def _move(axis: Axes, way: Array) -> Callable[[int], None]:
+def _move(axis: Axes, places: Array) -> Callable[[int], None]:
     """What shows a frame: points, from black to blue, and the last bits of their ways, the older the fainter."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap
@@ -78,12 +78,12 @@ def _move(axis: Axes, way: Array) -> Callable[[int], None]:
     tails = [LineCollection([], color=COLOURS["green"], linewidth=0.7, alpha=shade) for shade in shades]
     for tail in tails:
         axis.add_collection(tail)
-    points = axis.scatter(way[0, :, 0], way[0, :, 1], s=4, linewidths=0, zorder=3)
+    points = axis.scatter(places[0, :, 0], places[0, :, 1], s=4, linewidths=0, zorder=3)
 
     def show(frame: int) -> None:
-        points.set(offsets=way[frame], facecolor=colours(_CLOCK[frame]))
+        points.set(offsets=places[frame], facecolor=colours(_CLOCK[frame]))
         for age, tail in enumerate(tails):
-            later, earlier = max(frame - age, 0), max(frame - age - 1, 0)
-            tail.set_segments(np.stack([way[earlier], way[later]], axis=1))
+            bit = places[[max(frame - age - 1, 0), max(frame - age, 0)]]
+            tail.set_segments([*bit.swapaxes(0, 1)])
 
     return show

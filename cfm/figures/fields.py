@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 SHOWS = "samples"
 _TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _WIDTH = 1.9
-# Along the longer side: pixels of the density, and cells of the arrows. The share of the points that makes an arrow.
-_PIXELS, _CELLS, _SHARE = 120, 13, 0.004
-# The length of a fast arrow (nine in ten are slower) in cells.
-_LENGTH = 1.2
+# Along the longer side: pixels of the density, and cells of the arrows. The share of the points that makes an arrow,
+# and the length in cells of a fast one (nine in ten are slower).
+_PIXELS, _CELLS, _SHARE, _LENGTH = 120, 13, 0.004, 1.2
 
 
 class _View(NamedTuple):
@@ -46,7 +45,6 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     densest = [max(view.density.max() for view in column) for column in zip(*views.values(), strict=True)]
     speeds = [np.linalg.norm(view.velocities, axis=1) for flow in views.values() for view in flow]
     fast = float(np.quantile(np.concatenate(speeds), 0.9)) if any(map(np.any, speeds)) else 1.0
-
     size = (_WIDTH * len(_TIMES), _WIDTH * height(box) * len(methods) + 0.8)
     figure, axes = pyplot.subplots(len(methods), len(_TIMES), figsize=size, squeeze=False)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.05)
@@ -55,15 +53,15 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         for column, axis in enumerate(row):
             bare(axis, box)
             if name in views:
-                arrows = _panel(axis, views[name][column], box, densest[column], fast)
+                last, arrows = axis, _panel(axis, views[name][column], box, densest[column], fast)
             else:
                 tell_failure(axis, str(stored[name]["failure"]))
     for axis, t in zip(axes[0], _TIMES, strict=True):
         axis.set_title(f"t = {t:g}", pad=2)
     if views:
         speed = _round(1.7 * fast)
-        place = {"X": 0.97, "Y": 0.98 - 0.07 / size[1], "coordinates": "figure", "labelpos": "W"}
-        axes[0, -1].quiverkey(arrows, U=speed, label=f"speed {speed:g}", **place)
+        place = {"X": 0.97, "Y": 1 - 0.12 / size[1], "coordinates": "figure", "labelpos": "W"}
+        last.quiverkey(arrows, U=speed, label=f"speed {speed:g}", **place)
     figure.suptitle(config.datasets[dataset].entry.label, fontsize=11, x=0.01, horizontalalignment="left")
     return figure
 
@@ -114,7 +112,8 @@ def _panel(axis: Axes, view: _View, box: Array, densest: float, fast: float) -> 
     (left, below), (right, above) = box
     axis.imshow(view.density, shades, vmin=0, vmax=densest, origin="lower", extent=(left, right, below, above))
     scale = fast * _CELLS / (_LENGTH * _longer(box))
-    places, velocities = view.places.T, view.velocities.T
-    return axis.quiver(
-        *places, *velocities, angles="xy", scale_units="xy", scale=scale, pivot="mid", width=0.006, clip_on=False
+    arrows = axis.quiver(
+        *view.places.T, *view.velocities.T, angles="xy", scale_units="xy", scale=scale, pivot="mid", width=0.006
     )
+    arrows.set(clip_on=False, in_layout=False)  # whose bounds are taken far too wide
+    return arrows

@@ -12,7 +12,7 @@ from cfm import claims as engine
 from cfm import config as configuration
 from cfm.claims import Claim, count, judge, load_claims
 from cfm.errors import UserError
-from cfm.referee import write_claims
+from cfm.referee import report, write_claims
 from cfm.settings import PAIRS
 from cfm.statistics import paired
 
@@ -84,6 +84,33 @@ def test_factors_and_bounds() -> None:
         assert _verdict(Claim("", "", "toy2d", "npe", ("otcfm",), bound=bound), flat) == verdict
     for bound, verdict in ((4.0, "holds"), (6.0, "fails")):
         assert _verdict(Claim("", "", "toy2d", "npe", above=("icfm",), bound=bound), flat) == verdict
+
+
+def test_a_margin_asks_for_no_worse() -> None:
+    """1.0 is not below 0.95, but it is no more than 0.1 above it."""
+    runs = _runs(otcfm=1.0, icfm=0.95)
+    for margin, verdict in ((0.0, "fails"), (0.02, "fails"), (0.1, "holds")):
+        assert _verdict(Claim("", "", "toy2d", "npe", ("otcfm",), ("icfm",), margin=margin), runs) == verdict
+
+
+def test_a_claim_waits_for_its_budget() -> None:
+    claim = Claim("seconds", "", "toy2d", "npe", ("otcfm",), ("icfm",), budgets=("paper",))
+    judged = judge("claim", claim, CONFIG, _runs(otcfm=1.0, icfm=2.0))
+    assert judged.verdict == "not run" and "it takes budget paper" in report(CONFIG, [judged])
+
+
+def test_the_report_says_what_decides() -> None:
+    """The comparison with the largest p-value is named, and an undecided claim says how many are as claimed."""
+    runs = _runs(otcfm=1.0, icfm=2.0)
+    assert "**Holds** in all 4 comparisons" in report(CONFIG, [judge("c", CLAIM, CONFIG, runs)])
+    worse = runs.copy()
+    worse.loc[(runs.dataset == "gaussian_moons") & (runs.method == "otcfm"), "value"] += 5
+    text = report(CONFIG, [judge("c", CLAIM, CONFIG, worse)])
+    assert "**Fails**: the difference has the opposite sign on N → moons" in text and "3 of 4 are as claimed" in text
+    noise = 5 * np.random.default_rng(1).standard_normal(len(runs))
+    noisy = runs.assign(value=np.where(runs.dataset == "gaussian_scurve", runs.value + noise, runs.value))
+    text = report(CONFIG, [judge("c", CLAIM, CONFIG, noisy)])
+    assert "**Undecided**: 3 of 4 comparisons are significant; least on N → scurve" in text
 
 
 def test_impossible_pairs_are_left_out() -> None:
