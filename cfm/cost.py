@@ -13,7 +13,7 @@ _WORK = {
     "coupling": "couplings",
     "network": "network steps and validation",
     "ode": "ODE solves",
-    "distance": "metrics (exact distances)",
+    "distance": "metrics (exact distances, learning curves, variances)",
 }
 _STAGES = ("train", "sample", "evaluate")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from pandas.core.groupby import SeriesGroupBy
 
+Side = Literal["x", "y"]
 WIDTH = 6.5  # inches, the text of a paper with one column
 _NAMES = {"w2": "W2 to test data", "npe": "normalised path error"}
 
@@ -32,12 +36,12 @@ def metric_label(metric: str) -> str:
 
 def number(value: float) -> str:
     """Three significant digits, never as a power of ten."""
-    return np.format_float_positional(value, precision=3, unique=False, fractional=False).rstrip(".")
+    return f"{Decimal(f'{value:#.3g}'):f}"
 
 
 def spread(groups: SeriesGroupBy[Any, Any]) -> pd.DataFrame:
-    """Columns `mean` and `std` over seeds; one seed has no deviation, and is drawn with none."""
-    return groups.agg(["mean", "std"]).fillna({"std": 0.0})
+    """Columns `mean`, `std` and `count` over seeds; one seed has no deviation, and is drawn with none."""
+    return groups.agg(["mean", "std", "count"]).fillna({"std": 0.0})
 
 
 def styles(config: Config, experiment: str, settings: Figure) -> dict[str, Any]:
@@ -45,19 +49,15 @@ def styles(config: Config, experiment: str, settings: Figure) -> dict[str, Any]:
     return dict(zip(methods_shown(config, experiment, settings), itertools.cycle(SERIES), strict=False))
 
 
-def training_runs(config: Config, experiment: str, dataset: str, method: str) -> dict[int, pd.DataFrame]:
+def training_runs(config: Config, experiment: str, dataset: str, method: str) -> list[pd.DataFrame]:
     """`train.csv` of the seeds that have one with rows."""
     import pandas as pd
 
-    found = {}
+    found = []
     for seed in config.experiments[experiment].seeds:
-        try:
-            table = pd.read_csv(config.layout.run(experiment, dataset, method, seed) / "train.csv")
-        except FileNotFoundError:
-            continue
-        if len(table):
-            found[seed] = table
-    return found
+        with contextlib.suppress(FileNotFoundError):
+            found.append(pd.read_csv(config.layout.run(experiment, dataset, method, seed) / "train.csv"))
+    return [table for table in found if len(table)]
 
 
 def grid(config: Config, experiment: str, height: float = 2.2) -> tuple[Canvas, dict[str, Axes]]:
@@ -79,11 +79,13 @@ def grid(config: Config, experiment: str, height: float = 2.2) -> tuple[Canvas, 
 
 def legend(figure: Canvas, extra: tuple[Any, ...] = ()) -> None:
     """One legend below, of what any panel shows, in as few rows as the figure is wide enough for."""
+    from matplotlib.container import Container
+
+    found = [pair for axis in figure.axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    found.sort(key=lambda pair: not isinstance(pair[0], Container))  # results first, lines across after them
     shown: dict[str, Any] = {}
-    for axis in figure.axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            shown.setdefault(label, handle)
-    shown |= {handle.get_label(): handle for handle in extra}
+    for handle, label in found + [(handle, handle.get_label()) for handle in extra]:
+        shown.setdefault(label, handle)
     for rows in range(1, len(shown) + 1):
         columns = -(-len(shown) // rows)
         below = figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=columns, frameon=False)
@@ -93,19 +95,32 @@ def legend(figure: Canvas, extra: tuple[Any, ...] = ()) -> None:
             below.remove()
 
 
-def log_axis(axis: Axis, low: float, high: float) -> None:
-    """Make an axis logarithmic, with plain numbers that leave room for each other."""
+def log_axis(axes: Axes, side: Side, means: Sequence[float] | pd.Series[float]) -> None:
+    """Make an axis with these means logarithmic, with plain numbers that leave room for each other; after drawing.
+
+    A deviation as large as its mean would reach down to zero: the axis ends before.
+    """
     from matplotlib import ticker
 
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
-    decades = np.log10(high / low)
-    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if decades < 1.2 else (1, 3) if decades < 2 else (1,)))
+    low, high = min(means), max(means)
+    many = ticker.LogLocator(subs=_numbers(axes, side, np.log10(high / low)))
+    axis = _log(axes, side)
+    axis.set_major_locator(many if high > 2.5 * low else ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axis.set_minor_locator(ticker.NullLocator())
+    first, last = axis.get_view_interval()
+    axes.set(**{f"{side}lim": (max(first, low / 2), last)})
 
 
-def sparse_ticks(axis: Axis, values: list[float]) -> None:
-    """A tick at each value of a logarithmic axis, and its number where there is room for it."""
+def _numbers(axes: Axes, side: Side, decades: float) -> tuple[int, ...]:
+    """The multiples of powers of ten that have room at an axis; numbers are wider than high."""
+    box = axes.get_window_extent()
+    crowd = decades / (box.width / 1.3 if side == "x" else box.height) * axes.figure.dpi
+    return (1, 2, 3, 5) if crowd < 0.6 else (1, 3) if crowd < 1.2 else (1,)
+
+
+def sparse_ticks(axes: Axes, side: Side, values: list[float]) -> None:
+    """Make an axis logarithmic, with a tick at each value, and its number where there is room for it."""
     from matplotlib import ticker
 
     places = sorted(set(values))
@@ -113,18 +128,44 @@ def sparse_ticks(axis: Axis, values: list[float]) -> None:
     for place in reversed(places):
         if not named or np.log(named[-1] / place) > 0.15 * np.log(places[-1] / places[0]):
             named.append(place)
+    axis = _log(axes, side)
+    margin = (places[-1] / places[0]) ** 0.05 if len(places) > 1 else 2
+    axes.set(**{f"{side}lim": (places[0] / margin, places[-1] * margin)})
     axis.set_major_locator(ticker.FixedLocator(named))
     axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axis.set_minor_locator(ticker.FixedLocator(places))
     axis.set_minor_formatter(ticker.NullFormatter())
 
 
-def dot(axis: Axes, y: int, mean: float, std: float, note: str = "") -> None:
+def _log(axes: Axes, side: Side) -> Axis:
+    axes.set(**{f"{side}scale": "log"})
+    return _axis(axes, side)
+
+
+def _axis(axes: Axes, side: Side) -> Axis:
+    return {"x": axes.xaxis, "y": axes.yaxis}[side]
+
+
+def stretch(axes: Axes, side: Side, below: float = 0.0, above: float = 0.0) -> None:
+    """Make room at the ends of an axis, in parts of its length; after drawing."""
+    axis = _axis(axes, side)
+    scale = axis.get_transform()
+    low, high = scale.transform(axis.get_view_interval())
+    ends = scale.inverted().transform([low - below * (high - low), high + above * (high - low)])
+    axes.set(**{f"{side}lim": ends})
+
+
+def dot(axis: Axes, row: int, mean: float, std: float, note: str = "") -> None:
     """A mean with its deviation, its number to the right of both."""
-    style = SERIES[1]
-    axis.errorbar([mean], [y], xerr=[[std], [std]], color=style["color"], marker="o", markersize=4, linewidth=1.2)
-    place = {"xytext": (5, 0), "textcoords": "offset points", "verticalalignment": "center"}
-    axis.annotate(number(mean) + note, (mean + std, y), fontsize="small", **place)  # type: ignore[arg-type]
+    axis.errorbar([mean], [row], xerr=[std], color=SERIES[1]["color"], marker="o", markersize=4, linewidth=1.2)
+    beside(axis, number(mean) + note, mean + std, row)
+
+
+def beside(axis: Axes, text: str, x: float, row: int, **style: Any) -> None:
+    """A short text to the right of a point."""
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    place: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center_baseline"}
+    axis.annotate(text, (x, row), fontsize="small", bbox=box, **place | style)
 
 
 def method_rows(axis: Axes, labels: list[str]) -> None:

@@ -14,6 +14,7 @@ from cfm.settings import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 Array = npt.NDArray[Any]
 _TURN = 25  # corners of a round end
@@ -62,6 +63,13 @@ def tell_failure(axis: Axes, reason: str, width: int = 26) -> None:
 def row_title(axis: Axes, title: str) -> None:
     """A title on the left of a row's first panel, from below to above."""
     axis.text(-0.04, 0.5, title, rotation=90, ha="right", va="center", transform=axis.transAxes)
+
+
+def legend(figure: Canvas, axes: Array, labels: list[str]) -> None:
+    """Below the panels, what has a label in any of them, in new words."""
+    found = {old: handle for axis in axes.flat for handle, old in zip(*axis.get_legend_handles_labels(), strict=True)}
+    texts = labels[: len(found)]
+    figure.legend([*found.values()], texts, loc="outside lower center", ncols=5, frameon=False, markerscale=3)
 
 
 def outline(line: Array, width: Array) -> Array:

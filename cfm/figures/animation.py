@@ -32,7 +32,6 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     from matplotlib.animation import FuncAnimation
 
     assert dataset is not None
-    pyplot.rcParams["savefig.dpi"] = "figure"  # a screen's, not paper's; base.draw puts it back
     target = read_arrays(config.layout.data(experiment, dataset))["test_1"]
     methods = methods_shown(config, experiment, settings, dataset)
     stored = [first_samples(config, experiment, settings, dataset, name) for name in methods]

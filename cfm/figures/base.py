@@ -107,7 +107,7 @@ def save(figure: Any, path: Path) -> None:
     suffix = path.suffix[1:]
     if suffix == "gif":
         with atomic(path) as unfinished:
-            figure.save(unfinished, writer="pillow")
+            figure.save(unfinished, writer="pillow", dpi="figure")
         return
     metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
     with atomic(path) as unfinished:

@@ -19,24 +19,30 @@ SHOWS = "training"
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
     """Mean over seeds and a band of one standard deviation, at the checks where W2 was measured."""
+    import pandas as pd
+
     figure, panels = grid(config, experiment)
     style = styles(config, experiment, settings)
     for name, axis in panels.items():
-        for method in methods_shown(config, experiment, settings, name):
-            curve = _curve(training_runs(config, experiment, name, method))
-            _line(axis, curve, config.methods[method].entry.label, style[method])
         axis.set(xlabel="training step", ylabel="validation W2")
-        if axis.lines:
-            log_axis(axis.xaxis, *axis.dataLim.intervalx)
-            log_axis(axis.yaxis, *axis.dataLim.intervaly)
+        curves = {
+            method: _curve(training_runs(config, experiment, name, method))
+            for method in methods_shown(config, experiment, settings, name)
+        }
+        for method, curve in curves.items():
+            _line(axis, curve, config.methods[method].entry.label, style[method])
+        points = pd.concat(curves.values())
+        if len(points):
+            log_axis(axis, "x", points.index.to_series())
+            log_axis(axis, "y", points["mean"])
     legend(figure)
     return figure
 
 
-def _curve(runs: dict[int, pd.DataFrame]) -> pd.DataFrame:
+def _curve(runs: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
-    tables = [table[["step", "val_w2"]].dropna() for table in runs.values() if "val_w2" in table]
+    tables = [table[["step", "val_w2"]].dropna() for table in runs if "val_w2" in table]
     rows = pd.concat(tables) if tables else pd.DataFrame({"step": [], "val_w2": []})
     return spread(rows.groupby("step").val_w2)
 

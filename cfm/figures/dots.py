@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
-from cfm.figure_helpers import WIDTH, dot, log_axis, method_rows, metric_label, spread
+from cfm.figure_helpers import WIDTH, beside, dot, log_axis, method_rows, metric_label, spread, stretch
 from cfm.figures.base import COLOURS, methods_shown
 from cfm.settings import Figure
 from cfm.stages.collect import read_runs
@@ -24,24 +24,36 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     from matplotlib import pyplot
 
     runs = read_runs(config.layout.runs(experiment))
-    runs = runs[(runs.metric == settings.metrics[0]) & (runs.solver == settings.solver) & (runs.status == "ok")]
-    names, methods = config.experiments[experiment].datasets, methods_shown(config, experiment, settings)
+    runs = runs[runs.solver == settings.solver]
+    names, seeds = config.experiments[experiment].datasets, config.experiments[experiment].seeds
+    methods = methods_shown(config, experiment, settings)
     size = (WIDTH / 4 * max(len(names), 2), 0.24 * len(methods) + 0.8)
     figure, axes = pyplot.subplots(1, len(names), figsize=size, sharey=True, squeeze=False)
     figure.set_layout_engine("constrained")
     for axis, name in zip(axes[0], names, strict=True):
         method_rows(axis, [config.methods[method].entry.label for method in methods])
-        axis.set_title(config.datasets[name].entry.label)
-        _panel(axis, spread(runs[runs.dataset == name].groupby("method").value), methods)
+        axis.set_title(config.datasets[name].entry.label, fontsize="medium")
+        axis.tick_params(axis="x", labelsize="small")
+        here = runs[runs.dataset == name]
+        stats = spread(here[(here.metric == settings.metrics[0]) & (here.status == "ok")].groupby("method").value)
+        stats = stats[stats.index.isin(methods)]
+        _dots(axis, stats, methods, len(seeds))
+        _empty(axis, [m for m in methods if m not in stats.index], methods, set(here[here.status != "ok"].method))
     figure.supxlabel(metric_label(settings.metrics[0]), fontsize="medium")
     return figure
 
 
-def _panel(axis: Axes, stats: pd.DataFrame, methods: list[str]) -> None:
-    if len(stats) and stats["mean"].min() > 0 and stats["mean"].max() / stats["mean"].min() > _WIDE:
-        log_axis(axis.xaxis, stats["mean"].min(), stats["mean"].max())
-    for row, method in enumerate(methods):
-        if method in stats.index:
-            dot(axis, row, *stats.loc[method, ["mean", "std"]])
-        else:
-            axis.text(0.05, row, "—", color=COLOURS["grey"], va="center", transform=axis.get_yaxis_transform())
+def _dots(axis: Axes, stats: pd.DataFrame, methods: list[str], seeds: int) -> None:
+    if stats.empty:
+        return
+    for method, mean, std, count in stats.itertuples():
+        dot(axis, methods.index(method), mean, std, "" if count == seeds else f" ({count} of {seeds})")
+    if stats["mean"].min() > 0 and stats["mean"].max() > _WIDE * stats["mean"].min():
+        log_axis(axis, "x", stats["mean"])
+    stretch(axis, "x", below=0.05, above=0.4)
+
+
+def _empty(axis: Axes, missing: list[str], methods: list[str], failed: set[str]) -> None:
+    style = {"xycoords": axis.get_yaxis_transform(), "color": COLOURS["grey"]}
+    for method in missing:
+        beside(axis, "failed" if method in failed else "—", 0, methods.index(method), va="center", **style)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config
-from cfm.figure_helpers import grid, legend, metric_label, spread, styles
+from cfm.figure_helpers import grid, legend, log_axis, metric_label, spread, styles
 from cfm.figures.base import COLOURS, methods_shown, plain_log
 from cfm.settings import Figure, Solver
 from cfm.stages.collect import read_runs
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 SHOWS = "runs"
+_DIAMOND: Any = {"marker": "D", "markersize": 6, "markerfacecolor": "none"}
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
@@ -23,6 +24,8 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
 
     The noise floor is the control's: fresh samples of the target.
     """
+    from matplotlib.lines import Line2D
+
     runs = read_runs(config.layout.runs(experiment))
     runs = runs[(runs.metric == settings.metrics[0]) & (runs.status == "ok")]
     solvers = config.experiments[experiment].solvers
@@ -30,7 +33,8 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     figure, panels = grid(config, experiment)
     for name, axis in panels.items():
         cell = runs[runs.dataset == name]
-        for method in methods_shown(config, experiment, settings, name):
+        methods = methods_shown(config, experiment, settings, name)
+        for method in methods:
             _line(axis, cell[cell.method == method], solvers, config.methods[method].entry.label, style[method])
         floor = cell[(cell.method == "oracle") & (cell.solver == settings.solver)].value
         if len(floor):
@@ -39,7 +43,11 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
             )
         axis.set(xscale="log", xlabel="field evaluations", ylabel=metric_label(settings.metrics[0]))
         plain_log(axis.xaxis)
-    legend(figure)
+        means = spread(cell[cell.method.isin(methods)].groupby(["method", "solver"]).value)["mean"]
+        if len(means):
+            log_axis(axis, "y", means)
+    adaptive = Line2D([], [], **_DIAMOND, color="black", linestyle="none", label="dopri5")
+    legend(figure, (adaptive,))
     return figure
 
 
@@ -47,9 +55,10 @@ def _line(axis: Axes, cell: pd.DataFrame, solvers: dict[str, Solver], label: str
     euler = [name for name, solver in solvers.items() if solver.scheme == "euler"]
     found = spread(cell[cell.solver.isin(euler)].groupby("nfe").value)
     if len(found):
-        axis.errorbar(found.index, found["mean"], found["std"], label=label, markersize=3.5, linewidth=1.2, **style)
+        look = {"markersize": 3.5, "linewidth": 1.2, "elinewidth": 0.8, **style}
+        axis.errorbar(found.index, found["mean"], found["std"], label=label, **look)
     adaptive = [name for name, solver in solvers.items() if solver.scheme == "dopri5"]
     point = cell[cell.solver.isin(adaptive)]
     if len(point):
         mean = [point.nfe.mean()], [point.value.mean()]
-        axis.plot(*mean, "D", color=style["color"], markersize=6, markerfacecolor="none")
+        axis.plot(*mean, **_DIAMOND, color=style["color"])

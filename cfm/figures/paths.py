@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from cfm.config import Config
 from cfm.errors import RunFailed
 from cfm.figures.base import COLOURS, methods_shown
-from cfm.figures.trajectories import _panel
-from cfm.flow_pictures import Array, bare, bounding_box, height, outline, row_title, tell_failure
+from cfm.figures.trajectories import panel
+from cfm.flow_pictures import Array, bare, bounding_box, height, legend, outline, row_title, tell_failure
 from cfm.settings import Experiment, Figure, Solver
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         above.set_title(label)
         if isinstance(column, _Column):
             _conditionals(above, column, target)
-            _panel(below, {"trajectory": column.flow}, target)
+            panel(below, {"trajectory": column.flow}, target)
             pyplot.setp(below.lines, linewidth=0.6, alpha=0.6)  # of fewer points than there
         for axis in (above, below):
             bare(axis, box)
@@ -64,8 +64,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
                 tell_failure(axis, column)
     for axis, title in zip(axes[:, 0], ("conditional paths", "marginal flow"), strict=True):
         row_title(axis, title)
-    handles = {key: h for axis in axes[::-1].flat for h, key in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend([*handles.values()], _LEGEND, loc="outside lower center", ncols=5, frameon=False, markerscale=3)
+    legend(figure, axes[::-1], _LEGEND)
     figure.suptitle(config.datasets[dataset].entry.label, fontsize=11, x=0.01, horizontalalignment="left")
     return figure
 

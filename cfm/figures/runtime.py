@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
-from cfm.figure_helpers import WIDTH, dot, legend, method_rows, training_runs
+from cfm.figure_helpers import WIDTH, dot, legend, log_axis, method_rows, stretch, training_runs
 from cfm.figures.base import SERIES, methods_shown
 from cfm.settings import Figure
 
@@ -32,7 +32,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     names = sorted(spent, key=lambda name: float(spent[name].sum(axis=1).mean()))
     size = (WIDTH, 0.24 * len(names) + 1.1)
     figure, (left, right) = pyplot.subplots(1, 2, figsize=size, sharey=True)
-    figure.set_layout_engine("constrained")
+    figure.set_layout_engine("constrained", wspace=0.06)
     method_rows(left, [config.methods[name].entry.label for name in names])
     _totals(left, [spent[name].sum(axis=1) for name in names])
     _parts(right, [spent[name].mean() for name in names])
@@ -49,19 +49,23 @@ def _seconds(config: Config, experiment: str, method: str) -> pd.DataFrame:
     last = [
         table.iloc[-1]
         for dataset in config.experiments[experiment].datasets
-        for table in training_runs(config, experiment, dataset, method).values()
+        for table in training_runs(config, experiment, dataset, method)
     ]
     return pd.DataFrame([row for row in last if row["step"] == settings.steps], columns=[*_PARTS])
 
 
 def _totals(axis: Axes, totals: list[pd.Series[float]]) -> None:
-    axis.set(xscale="log", xlabel="seconds of training", title="Time per seed")
+    axis.set_xlabel("training time per seed (s)")
     for row, total in enumerate(totals):
         dot(axis, row, total.mean(), total.std() if len(total) > 1 else 0.0)
+    if totals:
+        log_axis(axis, "x", [total.mean() for total in totals])
+        stretch(axis, "x", above=0.2)
 
 
 def _parts(axis: Axes, means: list[pd.Series[float]]) -> None:
-    axis.set(xlim=(0, 100), xlabel="% of the time", title="Spent on")
+    axis.set(xlim=(0, 100), xlabel="share of this time (%)")
+    axis.tick_params(axis="y", length=0)
     start = [0.0] * len(means)
     for part, (label, colour) in _PARTS.items():
         width = [100 * mean[part] / mean.sum() for mean in means]

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config, canonical
-from cfm.figure_helpers import WIDTH, legend, log_axis, metric_label, sparse_ticks, spread
+from cfm.figure_helpers import WIDTH, legend, log_axis, metric_label, sparse_ticks, spread, stretch
 from cfm.figures.base import SERIES, methods_shown
 from cfm.settings import Figure
 from cfm.stages.collect import read_runs
@@ -25,15 +25,12 @@ _WIDE = 30  # a range that needs a logarithmic axis
 
 @dataclasses.dataclass(frozen=True)
 class _Series:
-    """Methods that differ in the hyper-parameter only, by its value; or, by None, one that has none."""
+    """Methods that differ in the hyper-parameter only, by its value; or `across`, one that has none."""
 
     label: str
-    methods: dict[float | None, str]
     style: dict[str, Any]
-
-    @property
-    def across(self) -> bool:
-        return None in self.methods
+    points: dict[float, str]
+    across: str | None
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
@@ -43,8 +40,9 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
 
     assert settings.over is not None
     runs = read_runs(config.layout.runs(experiment))
-    runs = runs[runs.solver == settings.solver]
-    series = _series(config, experiment, settings)
+    series = _series(config, methods_shown(config, experiment, settings), settings.over)
+    shown = [name for one in series for name in (*one.points.values(), one.across)]
+    runs = runs[(runs.solver == settings.solver) & runs.method.isin(shown)]
     names, metrics = config.experiments[experiment].datasets, settings.metrics
     size = (WIDTH / 4 * max(len(names), 2), 1.6 * len(metrics) + 0.7)
     figure, axes = pyplot.subplots(len(metrics), len(names), figsize=size, sharex=True, squeeze=False)
@@ -54,58 +52,69 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         stats = spread(here[(here.metric == metric) & (here.status == "ok")].groupby("method").value)
         _panel(axes[row, column], stats, set(here[here.status != "ok"].method), series)
     for axis, name in zip(axes[0], names, strict=True):
-        axis.set_title(config.datasets[name].entry.label)
+        axis.set_title(config.datasets[name].entry.label, fontsize="medium")
     for axis, metric in zip(axes[:, 0], metrics, strict=True):
         axis.set_ylabel(metric_label(metric))
-    sparse_ticks(axes[0, 0].xaxis, [value for one in series for value in one.methods if value is not None])
-    figure.supxlabel(_AXES.get(settings.over, settings.over), fontsize="medium")
+    sparse_ticks(axes[0, 0], "x", [value for one in series for value in one.points])
+    for axis in axes[-1]:
+        axis.set_xlabel(_AXES.get(settings.over, settings.over))
     failed = Line2D([], [], color="black", marker="x", linestyle="none", markersize=4, label="failed runs")
     legend(figure, (failed,) if (runs.status != "ok").any() else ())
     return figure
 
 
-def _series(config: Config, experiment: str, settings: Figure) -> list[_Series]:
-    """The methods of the figure in groups of equal settings but for the hyper-parameter."""
-    over = str(settings.over)
+def _series(config: Config, methods: list[str], over: str) -> list[_Series]:
+    """The methods in groups of equal settings but for the hyper-parameter."""
     groups: dict[str, dict[float | None, str]] = {}
-    for name in methods_shown(config, experiment, settings):
+    for name in methods:
         chosen = config.methods[name]
-        value = getattr(chosen.method, over, None)
-        others = dataclasses.asdict(chosen.method) | {over: value is not None}
-        groups.setdefault(canonical([chosen.entry.family, others]), {})[value] = name
-    plain = {config.methods[methods[None]].entry.label for methods in groups.values() if None in methods}
+        others = dataclasses.asdict(chosen.method)
+        value = others.pop(over, None)
+        key = canonical([chosen.entry.family, others, value is None])
+        groups.setdefault(key, {})[value] = name
+    labels = {name: chosen.entry.label for name, chosen in config.methods.items()}
+    plain = {labels[group[None]] for group in groups.values() if None in group}
     found = []
-    for methods, style in zip(groups.values(), itertools.cycle(SERIES), strict=False):
-        labels = [config.methods[name].entry.label for name in methods.values()]
-        label, _, first = labels[0].rpartition(", ")
-        if None in methods or not label:
-            label = labels[0]
-        elif label in plain:
-            label = f"{label}, {first} … {labels[-1].rpartition(' ')[2]}"
-        found.append(_Series(label, methods, style))
+    for group, style in zip(groups.values(), itertools.cycle(SERIES), strict=False):
+        points = {value: group[value] for value in sorted(value for value in group if value is not None)}
+        label = _label([labels[name] for name in points.values()], plain) if points else labels[group[None]]
+        found.append(_Series(label, style, points, group.get(None)))
     return found
 
 
+def _label(labels: list[str], taken: set[str]) -> str:
+    """What the labels of a line share; with the range of what they do not, where a line across is called the same."""
+    shared, _, value = labels[0].rpartition(", ")
+    if len(labels) > 1 and shared in taken:
+        return f"{shared}, {value} … {labels[-1].rpartition(' ')[2]}"
+    return shared if shared and shared not in taken else labels[0]
+
+
 def _panel(axis: Axes, stats: pd.DataFrame, failed: set[str], series: list[_Series]) -> None:
+    axis.tick_params(which="both", labelsize="small")
     marks: Counter[float] = Counter()
     dashes = itertools.cycle(("--", "-.", ":"))
     for one in series:
-        colour = one.style["color"]
-        if None in one.methods:
-            if one.methods[None] in stats.index:
-                mean = stats["mean"][one.methods[None]]
-                axis.axhline(mean, color=colour, linestyle=next(dashes), linewidth=1.2, label=one.label, zorder=1)
+        style: dict[str, Any] = {"color": one.style["color"], "linewidth": 1.2, "label": one.label}
+        if one.across is not None:
+            style["linestyle"] = next(dashes)
+            if one.across in stats.index:
+                axis.axhline(stats["mean"][one.across], zorder=1, **style)
             continue
-        values = {value: name for value, name in sorted(one.methods.items()) if name in stats.index}
-        mean, std = (stats[column][[*values.values()]] for column in ("mean", "std"))
-        axis.errorbar([*values], mean, std, label=one.label, markersize=3.5, linewidth=1.2, **one.style)
-        for value, name in one.methods.items():
-            if name in failed:
-                place = [0.04 + 0.07 * marks[value]]
-                axis.plot([value], place, "x", color=colour, markersize=4, transform=axis.get_xaxis_transform())
-                marks[value] += 1
-    shown = stats.loc[[name for one in series for name in one.methods.values() if name in stats.index]]
-    if len(shown) and shown["mean"].min() > 0 and shown["mean"].max() / shown["mean"].min() > _WIDE:
-        log_axis(axis.yaxis, shown["mean"].min(), shown["mean"].max())
+        found = {value: name for value, name in one.points.items() if name in stats.index}
+        mean, std = (stats[column][[*found.values()]] for column in ("mean", "std"))
+        axis.errorbar([*found], mean, std, markersize=3.5, **style | one.style)
+        mark: Any = {"color": style["color"], "transform": axis.get_xaxis_transform(), "markersize": 4, "zorder": 3}
+        for value in (value for value, name in one.points.items() if name in failed):
+            axis.plot(value, 0.04 + 0.07 * marks[value], "x", **mark)
+            marks[value] += 1
+    _scale(axis, stats, marks)
+
+
+def _scale(axis: Axes, stats: pd.DataFrame, marks: Counter[float]) -> None:
+    """From zero on, or logarithmic if the means are that far apart, with room for the marks of failed runs."""
+    if stats["mean"].min() > 0 and stats["mean"].max() > _WIDE * stats["mean"].min():
+        log_axis(axis, "y", stats["mean"])
+        stretch(axis, "y", below=0.1 * max(marks.values(), default=0))
     else:
         axis.set_ylim(bottom=0)

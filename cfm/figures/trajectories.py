@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfm.config import Config
-from cfm.figures.base import COLOURS
+from cfm.figures.base import COLOURS, methods_shown
+from cfm.flow_pictures import first_samples
 from cfm.resume import read_arrays
 from cfm.settings import Figure
 
@@ -18,16 +19,15 @@ if TYPE_CHECKING:
 
 SHOWS = "samples"
 _POINTS = 400
-_COLUMNS = 6
+_COLUMNS = 5
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
-    """Lines of the first test points from t = 0 to 1 for every trained method, first seed."""
+    """Lines of the first test points from t = 0 to 1, first seed."""
     from matplotlib import pyplot
 
     assert dataset is not None
-    seed = config.experiments[experiment].seeds[0]
-    methods = [m for d, m in config.pairs(experiment) if d == dataset and config.methods[m].method.trained]
+    methods = methods_shown(config, experiment, settings, dataset)
     target = read_arrays(config.layout.data(experiment, dataset))["test_1"]
     columns = min(len(methods), _COLUMNS)
     rows = -(-len(methods) // columns)
@@ -43,15 +43,15 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     for axis in axes.flat[len(methods) :]:
         axis.set_axis_off()
     for axis, method in zip(axes.flat, methods, strict=False):
-        run = config.layout.run(experiment, dataset, method, seed)
-        _panel(axis, read_arrays(config.layout.samples(run, settings.solver)), target)
+        panel(axis, first_samples(config, experiment, settings, dataset, method), target)
         axis.set_title(textwrap.fill(config.methods[method].entry.label, 22))
     _legend(figure, axes[0, 0])
     figure.suptitle(config.datasets[dataset].entry.label, fontsize=11, x=0.01, horizontalalignment="left")
     return figure
 
 
-def _panel(axis: Axes, stored: dict[str, np.ndarray], target: np.ndarray) -> None:
+def panel(axis: Axes, stored: dict[str, np.ndarray], target: np.ndarray) -> None:
+    """Target, and the stored trajectory's first points as lines with their ends; or why there is none."""
     axis.set_aspect("equal")
     axis.set_axis_off()
     axis.margins(0.01)

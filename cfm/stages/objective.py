@@ -6,6 +6,7 @@ Nothing is trained or sampled: pairs are drawn as in training, and cfm/marginal.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,18 @@ def measure(
     """Measure the seeds of `runs` (seed -> folder); a run that fails says so in its `metrics.json`."""
     pairing = Pairing.of(method, load(data_path), settings.batch_size)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
-        watch = Stopwatch()
+        watch, began = Stopwatch(), time.process_time()
         result: dict[str, Any]
         try:
             value = _variance(method, pairing, settings, seed)
             result = {"status": "ok", "reason": "", "nfe": 0, "metrics": {"objective_variance": value}}
         except RunFailed as error:
             result = {"status": "failed", "reason": str(error), "nfe": None, "metrics": {}}
-        record = watch.record(code_digest={"objective": code}, data_sha256=file_digest(data_path), work_seconds={})
+        record = watch.record(
+            code_digest={"objective": code},
+            data_sha256=file_digest(data_path),
+            work_seconds={"distance": time.process_time() - began},
+        )
         write_json(folder / "spec.json", json.loads(spec))
         write_json(folder / "provenance.json", {"evaluate": record})
         write_json(folder / "metrics.json", {PAIRS: result})

@@ -138,7 +138,13 @@ def test_settings_are_canonical() -> None:
     config = configuration.load("quick")
     spec = json.loads(config.spec("evaluate", "toy2d", "gaussian_moons", "otcfm"))
     assert configuration.canonical(spec) == config.spec("evaluate", "toy2d", "gaussian_moons", "otcfm")
-    assert spec["method"] == {"family": "flow_matching", "coupling": "exact", "path": "linear", "sigma": 0.1, "ot_batch": None}
+    assert spec["method"] == {
+        "family": "flow_matching",
+        "coupling": "exact",
+        "path": "linear",
+        "sigma": 0.1,
+        "ot_batch": None,
+    }
     assert "label" not in json.dumps(spec)
 
 

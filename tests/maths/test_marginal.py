@@ -1,5 +1,8 @@
 """The marginal field and the variance of the objective without a network, against Gaussian closed forms."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +13,11 @@ from cfm.datasets.base import Prepared
 from cfm.marginal import Marginal, objective_variance
 from cfm.methods.flow_matching import FlowMatching
 from cfm.paths import PATHS
+from cfm.resume import write_arrays
 from cfm.rng import stream
 from cfm.settings import Objective, Solver
 from cfm.solve import integrate
-from cfm.stages.objective import _variance, draw
+from cfm.stages.objective import _variance, draw, measure
 
 MEAN, STD, SIGMA = torch.tensor([2.0, -1.0]), 0.5, 0.3
 
@@ -95,3 +99,19 @@ def test_conditionals_and_points_do_not_overlap() -> None:
     bank, points = draw(pairing, 5, 0, 4), draw(pairing, 5, 4, 1)
     assert bank[0].shape == (256, 2) and points[0].shape == (64, 2)
     assert not (bank[0][:, None] == points[0]).all(2).any()
+
+
+def test_the_stage_writes_a_value_or_the_reason(tmp_path: Path) -> None:
+    """As evaluation does: status, reason, and the metric; at small sigma the float32 kernel is zero for some batch."""
+    data = _data()
+    path = tmp_path / "data.npz"
+    far = {name: points + 100 * (name[-1] == "1") for name, points in data.arrays.items()}
+    write_arrays(path, {**far, "dim": 2, "gaussian_source": True})
+    settings, runs = Objective(batch_size=32, batches=2, points=32, times=2), {7: tmp_path / "seed=7"}
+    for coupling, status in (("exact", "ok"), ("entropic_float32", "failed")):
+        method = FlowMatching(coupling, "linear", 0.1)  # type: ignore[arg-type]
+        measure(method, settings, path, runs, "{}", "code", lambda *_: None)
+        result = json.loads((runs[7] / "metrics.json").read_text())["pairs"]
+        assert result["status"] == status and bool(result["reason"]) == (status == "failed")
+        assert ("objective_variance" in result["metrics"]) == (status == "ok")
+    assert json.loads((runs[7] / "provenance.json").read_text())["evaluate"]["data_sha256"]

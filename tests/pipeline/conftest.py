@@ -15,6 +15,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 
+# Of the figures only the first and cheapest kinds, from samples and from runs.csv.
+FIGURES = """
+figures:
+  trajectories: {kind: trajectories, solver: rk4, caption: Trajectories.}
+  evaluations: {kind: evaluations, solver: rk4, metrics: [w2], caption: Evaluations.}
+"""
 # One data set with a normal source and the one without, two seeds; methods with and without a coupling, the controls.
 TINY = """
 experiments:
@@ -108,6 +114,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for name in ("Snakefile", "requirements.lock", "Makefile"):
         shutil.copy2(ROOT / name, folder / name)
     (folder / "config/budgets/smoke.yaml").write_text(TINY)
+    experiment = folder / "config/experiments/toy2d.yaml"
+    experiment.write_text(experiment.read_text().split("\nfigures:\n")[0] + FIGURES)
     return Project(folder)
 
 
