@@ -29,10 +29,11 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
             method: _curve(training_runs(config, experiment, name, method))
             for method in methods_shown(config, experiment, settings, name)
         }
+        curves = {method: curve for method, curve in curves.items() if len(curve)}
         for method, curve in curves.items():
             _line(axis, curve, config.methods[method].entry.label, style[method])
-        points = pd.concat(curves.values())
-        if len(points):
+        if curves:
+            points = pd.concat(curves.values())
             log_axis(axis, "x", points.index.to_series())
             log_axis(axis, "y", points["mean"])
     legend(figure)
@@ -48,8 +49,6 @@ def _curve(runs: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _line(axis: Axes, curve: pd.DataFrame, label: str, style: Any) -> None:
-    if curve.empty:
-        return
     axis.plot(curve.index, curve["mean"], label=label, markersize=3.5, linewidth=1.2, **style)
     low, high = curve["mean"] - curve["std"], curve["mean"] + curve["std"]
     axis.fill_between(curve.index, low, high, color=style["color"], alpha=0.2, linewidth=0)

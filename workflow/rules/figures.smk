@@ -50,6 +50,7 @@ def figure_inputs(experiment, figure, wildcards):
 
 for experiment in CHUNKS:
     for name, figure, patterns in figures_of(experiment):
+
         rule:
             name:
                 f"figure_{experiment}_{name}"
