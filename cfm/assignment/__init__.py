@@ -7,7 +7,8 @@ Every permutation s and feasible (u, v) bound the optimum from both sides, so
     gap(s, u, v) = sum_i C_{i,s(i)} - sum_i u_i - sum_j v_j  >=  cost(s) - optimal cost  >=  0.
 
 A permutation is returned only if its gap, against ALL n^2 arcs in float64, is closed to rounding (the certificate),
-or if it comes from POT's network simplex on the dense cost (Bonneel, van de Panne, Paris, Heidrich 2011).
+or if it comes from POT's network simplex on the dense cost (Bonneel, van de Panne, Paris, Heidrich 2011), or, of a
+small problem, from SciPy's shortest augmenting paths (Crouse 2016).
 
 1. Estimate v: the c-transform of the duals of a reference problem, solved once, then a few annealed
    Sinkhorn steps on the batch at hand (`estimate`).
@@ -33,6 +34,8 @@ from cfm.assignment.estimate import annealed
 from cfm.assignment.shortest_paths import optimal_matching
 from cfm.errors import RunFailed
 
+# Up to this size SciPy's solver is the fastest.
+SMALL = 32
 # Up to this size a problem without reference duals goes to ot.emd.
 DENSE = 256
 CELL = 10  # points per cell of the coarse problem that gives wasserstein2_squared its reference duals
@@ -81,10 +84,15 @@ def exact_duals(x: Floats, y: Floats) -> Floats:
 def assign(x: Floats, y: Floats, potentials: Potentials | None = None) -> Ints:
     """Optimal permutation (n,): x[i] goes with y[perm[i]], for x and y both (n, d).
 
-    The potentials only change the time taken; without them ot.emd solves the dense problem.
+    The potentials only change the time taken; without them ot.emd solves the dense problem (SciPy a small one).
     Raises ValueError on shapes that do not fit, RunFailed on non-finite points or a failing solver.
     """
     x, y = _checked(x, y)
+    if len(x) <= SMALL:
+        from scipy.optimize import linear_sum_assignment
+
+        permutation: Ints = linear_sum_assignment(cdist(x, y, "sqeuclidean"))[1]
+        return permutation
     if potentials is None:
         return _dense_permutation(x, y)
     cost, v = _centred(x, y, potentials)

@@ -51,13 +51,12 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         here = runs[runs.dataset == name]
         stats = spread(here[(here.metric == metric) & (here.status == "ok")].groupby("method").value)
         _panel(axes[row, column], stats, set(here[here.status != "ok"].method), series)
-    for axis, name in zip(axes[0], names, strict=True):
-        axis.set_title(config.datasets[name].entry.label, fontsize="medium")
+    for top, bottom, name in zip(axes[0], axes[-1], names, strict=True):
+        top.set_title(config.datasets[name].entry.label, fontsize="medium")
+        bottom.set_xlabel(_AXES.get(settings.over, settings.over))
     for axis, metric in zip(axes[:, 0], metrics, strict=True):
         axis.set_ylabel(metric_label(metric))
     sparse_ticks(axes[0, 0], "x", [value for one in series for value in one.points])
-    for axis in axes[-1]:
-        axis.set_xlabel(_AXES.get(settings.over, settings.over))
     failed = Line2D([], [], color="black", marker="x", linestyle="none", markersize=4, label="failed runs")
     legend(figure, (failed,) if (runs.status != "ok").any() else ())
     return figure

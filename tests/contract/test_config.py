@@ -71,7 +71,7 @@ WRONG = [
     ("budgets/quick.yaml", "sbcfm: {steps:", "sbcfm: {step:", r"quick.yaml: experiments.toy2d.train_of.sbcfm: unknown key 'step'; did you mean 'steps'"),
     ("budgets/quick.yaml", "toy2d:", "toyd:", r"quick.yaml: experiments: unknown experiment 'toyd'; did you mean 'toy2d'"),
     ("budgets/smoke.yaml", "only: [icfm,", "only: [icmf,", r"experiments/objective.yaml: only: unknown method 'icmf'; did you mean 'icfm'"),
-    ("budgets/smoke.yaml", "only: [identity, oracle,", "only: [oracle,", r"methods.yaml: identity.experiments: must name 'ot_batch'"),
+    ("budgets/smoke.yaml", "only: [identity, icfm,", "only: [icfm,", r"methods.yaml: identity.experiments: must name 'ot_batch'"),
     ("experiments/objective.yaml", "metrics: [objective_variance]", "metrics: [npe]", r"objective.yaml: metrics: unknown metric 'npe'"),
     ("experiments/toy2d.yaml", "metrics: [w2,", "metrics: [objective_variance,", r"toy2d.yaml: metrics: unknown metric 'objective_variance'"),
     ("experiments/objective.yaml", "objective: {", "train_: {", r"objective.yaml: unknown key 'train_'; did you mean 'train'"),

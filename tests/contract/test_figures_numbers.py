@@ -60,7 +60,7 @@ def write_runs(config: Config, experiment: str, failing: Failing = ()) -> pd.Dat
                 for metric in settings.metrics:
                     value = rng.uniform(0.5, 2)
                     rows.append([dataset, method, seed, solver, nfe, metric, value, "units", "ok", None])
-    table = pd.DataFrame(rows, columns=COLUMNS).astype({"nfe": "Int64"})
+    table = pd.DataFrame(rows, columns=COLUMNS).astype({"nfe": "Int64", "value": float})
     path = config.layout.runs(experiment)
     path.parent.mkdir(parents=True)
     table.to_csv(path, index=False)
@@ -78,7 +78,7 @@ def write_training(config: Config, methods: tuple[str, ...]) -> dict[tuple[str, 
                 table = pd.DataFrame({"step": np.array([1, 2, 3, 4]) * training.steps // 4})
                 for part in ("coupling", "step", "validation"):
                     table[f"seconds_{part}"] = np.cumsum(rng.uniform(1, 9, 4))
-                table["val_w2"] = [*rng.uniform(1, 2, 2), None, rng.uniform(0.2, 0.3)]
+                table["val_w2"] = [*rng.uniform(1, 2, 2), np.nan, rng.uniform(0.2, 0.3)]
                 tables[dataset, method, seed] = table
                 folder = config.layout.run("toy2d", dataset, method, seed)
                 folder.mkdir(parents=True)
@@ -115,8 +115,8 @@ def test_convergence_shows_mean_and_deviation_over_seeds(config: Config) -> None
             measured = np.array([tables[dataset, method, seed].val_w2.dropna() for seed in SEEDS])
             steps = tables[dataset, method, SEEDS[0]].step.to_numpy()[[0, 1, 3]]
             mean, std = measured.mean(axis=0), measured.std(axis=0, ddof=1)
-            np.testing.assert_array_equal(line.get_xdata(), steps)
-            np.testing.assert_allclose(line.get_ydata(), mean)
+            np.testing.assert_array_equal(line.get_xdata(orig=False), steps)
+            np.testing.assert_allclose(line.get_ydata(orig=False), mean)
             edge = band.get_paths()[0].vertices
             for step, low, high in zip(steps, mean - std, mean + std, strict=True):
                 at = edge[edge[:, 0] == step, 1]
@@ -132,7 +132,7 @@ def test_convergence_leaves_out_what_was_not_measured(config: Config) -> None:
     tables[GAUSSIAN, "icfm", 2].drop(columns="val_w2").to_csv(old, index=False)
     figure = convergence.draw(config, "toy2d", Figure("convergence", "", methods=("icfm", "rf2")), None)
     (line,) = panel(figure, config, GAUSSIAN).lines
-    np.testing.assert_allclose(line.get_ydata(), tables[GAUSSIAN, "icfm", 3].val_w2.dropna())
+    np.testing.assert_allclose(line.get_ydata(orig=False), tables[GAUSSIAN, "icfm", 3].val_w2.dropna())
 
 
 def test_sweep_shows_a_line_for_methods_that_differ_in_the_width_only(config: Config) -> None:
@@ -146,8 +146,8 @@ def test_sweep_shows_a_line_for_methods_that_differ_in_the_width_only(config: Co
             names = [m for m in methods_shown(config, "sigma", SWEEP) if m.rpartition("_sigma")[0] == stem]
             width = [config.methods[name].method.sigma for name in names]  # type: ignore[attr-defined]
             found = [values(runs, dataset=MOONS, method=name, metric=metric) for name in names]
-            np.testing.assert_array_equal(container.lines[0].get_xdata(), width)
-            np.testing.assert_allclose(container.lines[0].get_ydata(), [one.mean() for one in found])
+            np.testing.assert_array_equal(container.lines[0].get_xdata(orig=False), width)
+            np.testing.assert_allclose(container.lines[0].get_ydata(orig=False), [one.mean() for one in found])
             np.testing.assert_allclose(bars(container), [(v.mean() - v.std(), v.mean() + v.std()) for v in found])
         assert axis.get_xscale() == "log" and axis.get_ylim()[0] == 0
 
@@ -157,13 +157,15 @@ def test_sweep_shows_methods_without_the_parameter_as_lines_across(config: Confi
     settings = dataclasses.replace(SWEEP, over="ot_batch")
     figure = sweep.draw(config, "ot_batch", settings, None)
     axis = figure.axes[0]
-    across = {line.get_label(): line.get_ydata() for line in axis.lines if line.get_linestyle() in ("--", "-.")}
+    across = {
+        line.get_label(): line.get_ydata(orig=False) for line in axis.lines if line.get_linestyle() in ("--", "-.")
+    }
     for label, method in (("I-CFM", "icfm"), ("OT-CFM", "otcfm")):
         mean = values(runs, dataset=GAUSSIAN, method=method, metric="npe").mean()
         np.testing.assert_allclose(across[label], [mean, mean])
     (line,) = axis.containers
     blocks = [config.methods[m].method for m in methods_shown(config, "ot_batch", settings)]
-    assert [*line.lines[0].get_xdata()] == sorted(b.ot_batch for b in blocks if b.ot_batch)  # type: ignore[attr-defined]
+    assert [*line.lines[0].get_xdata(orig=False)] == sorted(b.ot_batch for b in blocks if b.ot_batch)  # type: ignore[attr-defined]
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(shown) == len(set(shown)) == 3  # nothing failed, and no two lines are called the same
 
@@ -178,9 +180,12 @@ def test_sweep_marks_failed_runs_in_the_colour_of_their_line(config: Config) -> 
     assert [mark.get_color() for mark in marks] == [
         lines[label].get_color() for label in ("SB-CFM", "SB-CFM (float32 kernel)")
     ]
-    assert [mark.get_xdata()[0] for mark in marks] == [0.03, 0.03]
-    assert len({mark.get_ydata()[0] for mark in marks}) == 2  # not one over the other
-    assert lines["SB-CFM"].get_xdata()[0] == 0.03 and lines["SB-CFM (float32 kernel)"].get_xdata()[0] > 0.03
+    assert [mark.get_xdata(orig=False)[0] for mark in marks] == [0.03, 0.03]
+    assert len({mark.get_ydata(orig=False)[0] for mark in marks}) == 2  # not one over the other
+    assert (
+        lines["SB-CFM"].get_xdata(orig=False)[0] == 0.03
+        and lines["SB-CFM (float32 kernel)"].get_xdata(orig=False)[0] > 0.03
+    )
     assert not [line for line in second.lines if line.get_marker() == "x"]
     assert "failed runs" in [text.get_text() for text in figure.legends[0].get_texts()]
 
@@ -203,11 +208,11 @@ def test_dots_show_mean_deviation_and_number(config: Config) -> None:
     for dataset, empty in ((GAUSSIAN, {}), (MOONS, {"fm": "—", "otcfm": "failed"})):
         axis = panel(figure, config, dataset)
         texts = {methods[text.xy[1]]: text.get_text() for text in axis.texts}
-        places = {methods[int(c.lines[0].get_ydata()[0])]: c for c in axis.containers}
+        places = {methods[int(c.lines[0].get_ydata(orig=False)[0])]: c for c in axis.containers}
         assert places.keys() == {*methods} - empty.keys()
         for method, container in places.items():
             found = values(runs, dataset=dataset, method=method, status="ok")
-            np.testing.assert_allclose(container.lines[0].get_xdata(), [found.mean()])
+            np.testing.assert_allclose(container.lines[0].get_xdata(orig=False), [found.mean()])
             np.testing.assert_allclose(bars(container), [(found.mean() - found.std(), found.mean() + found.std())])
             note = " (2 of 3)" if (dataset, method) == (GAUSSIAN, "icfm") else ""
             assert texts[method] == number(found.mean()) + note
@@ -235,7 +240,7 @@ def test_runtime_shows_totals_in_order_and_shares(config: Config) -> None:
     for row, label in enumerate(order):
         total = spent[label].sum(axis=1)
         dot = left.containers[row]
-        np.testing.assert_allclose(dot.lines[0].get_xdata(), [total.mean()])
+        np.testing.assert_allclose(dot.lines[0].get_xdata(orig=False), [total.mean()])
         np.testing.assert_allclose(bars(dot), [(total.mean() - total.std(), total.mean() + total.std())])
         assert left.texts[row].get_text() == number(total.mean())
         np.testing.assert_allclose(widths[:, row], 100 * spent[label].mean() / spent[label].mean().sum())
@@ -257,14 +262,17 @@ def test_evaluations_show_the_metric_of_the_methods_asked_for(config: Config) ->
         diamonds = [line for line in axis.lines if line.get_marker() == "D"]
         for container, diamond, method in zip(axis.containers, diamonds, methods, strict=True):
             line, found = container.lines[0], [values(ok, method=method, solver=name) for _, name in euler]
-            np.testing.assert_array_equal(line.get_xdata(), [steps for steps, _ in euler])
-            np.testing.assert_allclose(line.get_ydata(), [one.mean() for one in found])
+            np.testing.assert_array_equal(line.get_xdata(orig=False), [steps for steps, _ in euler])
+            np.testing.assert_allclose(line.get_ydata(orig=False), [one.mean() for one in found])
             np.testing.assert_allclose(bars(container), [(v.mean() - v.std(), v.mean() + v.std()) for v in found])
-            np.testing.assert_allclose(diamond.get_ydata(), [values(ok, method=method, solver="dopri5").mean()])
-            assert [*diamond.get_xdata()] == [30] and diamond.get_color() == line.get_color()
+            np.testing.assert_allclose(
+                diamond.get_ydata(orig=False), [values(ok, method=method, solver="dopri5").mean()]
+            )
+            assert [*diamond.get_xdata(orig=False)] == [30] and diamond.get_color() == line.get_color()
         (floor,) = (line for line in axis.lines if line.get_label() == "noise floor")
-        np.testing.assert_allclose(floor.get_ydata(), values(ok, method="oracle", solver="rk4").mean())
+        np.testing.assert_allclose(floor.get_ydata(orig=False), values(ok, method="oracle", solver="rk4").mean())
     colours = [{c.get_label(): c.lines[0].get_color() for c in axis.containers} for axis in figure.axes]
+    assert len({*colours[0].values()}) == len(FLOWS)
     assert colours[1].items() <= colours[0].items()  # FM's absence changes no other method's colour
 
 
