@@ -89,7 +89,7 @@ def assign(x: Floats, y: Floats, potentials: Potentials | None = None) -> Ints:
     """
     x, y = _checked(x, y)
     if len(x) <= SMALL:
-        from scipy.optimize import linear_sum_assignment
+        from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
 
         permutation: Ints = linear_sum_assignment(cdist(x, y, "sqeuclidean"))[1]
         return permutation
