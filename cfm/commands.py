@@ -146,13 +146,12 @@ def sample(
     from cfm.stages.sample import sample as run
 
     config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
-    settings = config.experiments[experiment]
     with _progress(config, f"sample {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
         run(
             config.methods[method].method,
             config.datasets[dataset].dataset,
             config.training(experiment, method),
-            settings.solvers,
+            config.solvers(experiment, method),
             config.layout.data(experiment, dataset),
             runs,
             config.main.device,

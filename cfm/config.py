@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from cfm.layout import Layout
 from cfm.methods.base import Method
 from cfm.metrics import METRICS
 from cfm.registry import dataset_family, families, method_family
-from cfm.settings import PAIRS, Entry, Experiment, Main, Training
+from cfm.settings import PAIRS, Entry, Experiment, Main, Solver, Training
 from cfm.strict import Where, as_json, build, check_keys, check_name, load_yaml
 
 FOLDER = Path("config")
@@ -98,6 +98,13 @@ class Config:
         trained = self.methods[method].method.trained and settings.objective is None
         return settings.train_of.get(method, settings.train) if trained else None
 
+    def solvers(self, experiment: str, method: str) -> dict[str, Solver]:
+        """The solvers of a method, without the large test set if it is not among those that take it."""
+        settings = self.experiments[experiment]
+        if method in (settings.large_test or self.methods):
+            return settings.solvers
+        return {name: replace(solver, points="test") for name, solver in settings.solvers.items()}
+
     def spec(self, stage: str, experiment: str, dataset: str, method: str | None = None) -> str:
         """The resolved settings a stage depends on (its own and those before it) as canonical JSON."""
         settings = self.experiments[experiment]
@@ -111,8 +118,8 @@ class Config:
             parts["objective"] = settings.objective
             if chosen.method.teacher is not None:
                 parts["teacher"] = json.loads(self.spec("train", experiment, dataset, chosen.method.teacher))
-        if stage in ("sample", "evaluate"):
-            parts["solvers"] = settings.solvers
+        if stage in ("sample", "evaluate") and method is not None:
+            parts["solvers"] = self.solvers(experiment, method)
         if stage == "evaluate":
             parts["metrics"] = settings.metrics
         return canonical(parts)
@@ -217,10 +224,9 @@ def _experiment(
     for metric in settings.metrics:
         check_name(metric, measured, "metric", where / "metrics")
     members = [m.name for m in methods.values() if name in m.entry.experiments]
-    for method in settings.only:
-        check_name(method, members, "method", where / "only")
-    for method in settings.train_of:
-        check_name(method, members, "method", where / "train_of")
+    for key in ("only", "large_test", "train_of"):
+        for method in getattr(settings, key):
+            check_name(method, members, "method", where / key)
     present = settings.only or members
     for method in present:
         teacher = methods[method].method.teacher

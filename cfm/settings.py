@@ -90,8 +90,9 @@ class Experiment:
     """One table or figure group of the paper: data sets x methods x seeds, and what is measured.
 
     Its methods are the entries of methods.yaml that name it under `experiments`, or those of them that are in `only`;
-    `train_of` says what in `train` is
-    different for one of them. With `objective` nothing is trained or sampled: the regression target is measured.
+    `train_of` says what in `train` is different for one of them. `large_test`: those that solvers with `points: all`
+    carry over the large test set too, all unless given. With `objective` nothing is trained or sampled: the regression
+    target is measured.
     """
 
     title: str
@@ -103,6 +104,7 @@ class Experiment:
     train: Training | None = None
     train_of: dict[str, Training] = field(default_factory=dict)
     solvers: dict[str, Solver] = field(default_factory=dict)
+    large_test: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     objective: Objective | None = None
     tables: dict[str, Table] = field(default_factory=dict)
