@@ -181,3 +181,24 @@ def test_yaml_that_is_unsafe_or_broken_is_refused(folder: Path, text: str) -> No
     (folder / "methods.yaml").write_text(text)
     with pytest.raises(UserError, match=r"methods.yaml"):
         configuration.load("quick")
+
+
+def test_the_large_test_set_may_be_for_some_methods_only(folder: Path) -> None:
+    """Others' solvers carry the test set alone; their settings, and so their samples, differ in that only."""
+    _replace(folder / "experiments/toy2d.yaml", "metrics: [w2,", "large_test: [icfm]\nmetrics: [w2,")
+    config = configuration.load("paper")
+    assert config.solvers("toy2d", "icfm")["rk4"].points == "all"
+    assert config.solvers("toy2d", "otcfm")["rk4"].points == "test"
+    spec = {m: json.loads(config.spec("sample", "toy2d", "gaussian_moons", m)) for m in ("icfm", "otcfm")}
+    assert [spec[m]["solvers"]["rk4"]["points"] for m in ("icfm", "otcfm")] == ["all", "test"]
+    assert spec["icfm"]["train"] == spec["otcfm"]["train"]
+
+
+def test_an_experiment_may_be_restricted_to_some_methods(folder: Path) -> None:
+    _replace(folder / "experiments/toy2d.yaml", "seeds: [42,", "only: [icfm, rf2, identity]\nseeds: [42,")
+    config = configuration.load("paper")
+    assert config.methods_of("toy2d") == ["icfm", "rf2", "identity"]
+    assert {m for _, m in config.pairs("toy2d")} == {"icfm", "rf2", "identity"}
+    _replace(folder / "experiments/toy2d.yaml", "only: [icfm, rf2,", "only: [rf2,")
+    with pytest.raises(UserError, match="rf2.teacher: unknown method 'icfm'"):
+        configuration.load("paper")
