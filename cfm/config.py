@@ -232,9 +232,13 @@ def _experiment(
         teacher = methods[method].method.teacher
         if teacher is not None:
             check_name(teacher, present, "method", Where(f"{FOLDER}/methods.yaml") / method / "teacher")
+    trained = settings.objective is None
+    if "npe" in settings.metrics and "w2_squared" not in settings.metrics:
+        raise UserError(f"{where}: metrics: 'npe' needs 'w2_squared', of the identity control")
+    if settings.large_test and trained and "identity" not in settings.large_test:
+        raise UserError(f"{where}: large_test: 'identity' must be there (NPE divides by its W2²)")
     _check_solvers(settings, where / "solvers")
     _check_outputs(settings, members, where)
-    trained = settings.objective is None
     if settings.datasets and (settings.sizes is None or not settings.seeds or (trained and settings.train is None)):
         raise UserError(f"{where}: an experiment with data sets needs 'sizes', 'seeds', and 'train' or 'objective'")
     for method in members if settings.objective else ():

@@ -42,7 +42,7 @@ def evaluate(
     data = load(data_path)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
         watch = Stopwatch()
-        references = _references(identities[seed]) if identities else {}
+        references = _references(identities[seed]) if identities else None
         results: dict[str, Any] = {}
         stages: dict[str, Any] = {}
         measuring = 0.0
@@ -79,7 +79,7 @@ def _measure(
     stored: Mapping[str, np.ndarray],
     metrics: Sequence[str],
     data: Prepared,
-    references: Mapping[str, float],
+    references: Mapping[str, float] | None,
 ) -> dict[str, Any]:
     """`{status, reason, nfe, metrics: {name: value}}` of one solver."""
     if "failure" in stored:
@@ -100,9 +100,12 @@ def _measure(
 
 
 def _evaluations(
-    path: Path, stored: Mapping[str, np.ndarray], data: Prepared, references: Mapping[str, float]
+    path: Path, stored: Mapping[str, np.ndarray], data: Prepared, references: Mapping[str, float] | None
 ) -> dict[str, Evaluation]:
-    """The samples cut into test sets: the first rows are the test set's, the next the large one's, if there."""
+    """The samples cut into test sets: the first rows are the test set's, the next the large one's, if there.
+
+    `references`: W2^2 between source and target of each; None for the identity, which is its own.
+    """
     x0 = stored["x0"]
     x1 = stored["trajectory"][-1] if "trajectory" in stored else stored["x1"]
     if x0.shape != x1.shape or len(x0) < len(data.target("test")):
@@ -118,6 +121,8 @@ def _evaluations(
         rows = slice(first, first + len(target))
         first = rows.stop
         if len(x0) >= rows.stop:
+            if references is not None and split not in references:
+                raise UserError(f"{path}: the identity control has no 'w2_squared' on its {split} set, which NPE needs")
             cut[split] = Evaluation(
                 x0[rows],
                 x1[rows],
@@ -127,7 +132,7 @@ def _evaluations(
                 float(stored["seconds"]),
                 float(stored["train_seconds"]) if "train_seconds" in stored else None,
                 float(stored["learning_w2"]) if "learning_w2" in stored else None,
-                references.get(split),
+                None if references is None else references[split],
             )
     return cut
 

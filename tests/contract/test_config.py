@@ -72,6 +72,8 @@ WRONG = [
     ("budgets/quick.yaml", "toy2d:", "toyd:", r"quick.yaml: experiments: unknown experiment 'toyd'; did you mean 'toy2d'"),
     ("budgets/smoke.yaml", "only: [icfm,", "only: [icmf,", r"experiments/objective.yaml: only: unknown method 'icmf'; did you mean 'icfm'"),
     ("budgets/smoke.yaml", "only: [identity, icfm,", "only: [icfm,", r"methods.yaml: identity.experiments: must name 'ot_batch'"),
+    ("experiments/sigma.yaml", "metrics: [w2, w2_squared,", "metrics: [w2,", r"sigma.yaml: metrics: 'npe' needs 'w2_squared'"),
+    ("budgets/quick.yaml", "large_test: [identity, ", "large_test: [", r"toy2d.yaml: large_test: 'identity' must be there"),
     ("experiments/objective.yaml", "metrics: [objective_variance]", "metrics: [npe]", r"objective.yaml: metrics: unknown metric 'npe'"),
     ("experiments/toy2d.yaml", "metrics: [w2,", "metrics: [objective_variance,", r"toy2d.yaml: metrics: unknown metric 'objective_variance'"),
     ("experiments/objective.yaml", "objective: {", "train_: {", r"objective.yaml: unknown key 'train_'; did you mean 'train'"),
@@ -185,7 +187,7 @@ def test_yaml_that_is_unsafe_or_broken_is_refused(folder: Path, text: str) -> No
 
 def test_the_large_test_set_may_be_for_some_methods_only(folder: Path) -> None:
     """Others' solvers carry the test set alone; their settings, and so their samples, differ in that only."""
-    _replace(folder / "experiments/toy2d.yaml", "metrics: [w2,", "large_test: [icfm]\nmetrics: [w2,")
+    _replace(folder / "experiments/toy2d.yaml", "metrics: [w2,", "large_test: [icfm, identity]\nmetrics: [w2,")
     config = configuration.load("paper")
     assert config.solvers("toy2d", "icfm")["rk4"].points == "all"
     assert config.solvers("toy2d", "otcfm")["rk4"].points == "test"
@@ -200,5 +202,5 @@ def test_an_experiment_may_be_restricted_to_some_methods(folder: Path) -> None:
     assert config.methods_of("toy2d") == ["icfm", "rf2", "identity"]
     assert {m for _, m in config.pairs("toy2d")} == {"icfm", "rf2", "identity"}
     _replace(folder / "experiments/toy2d.yaml", "only: [icfm, rf2,", "only: [rf2,")
-    with pytest.raises(UserError, match="rf2.teacher: unknown method 'icfm'"):
+    with pytest.raises(UserError, match=r"rf2\.teacher: unknown method 'icfm'"):
         configuration.load("paper")

@@ -85,3 +85,17 @@ def test_a_file_with_pickled_objects_is_refused(tmp_path: Path, data: Path) -> N
     np.savez(path, x0=np.array([{"a": 1}], dtype=object), x1=np.zeros(1))
     with pytest.raises(UserError, match="damaged"):
         evaluate(SOLVERS, METRICS, data, {42: tmp_path / "external"}, {}, "{}", {}, lambda *_: None)
+
+
+def test_a_missing_distance_from_source_to_target_is_an_error(tmp_path: Path, data: Path) -> None:
+    """NPE divides by it: without the identity's W2^2 there is no number, and never another denominator."""
+    x0 = _points(3, 100)
+    identities = _identity(tmp_path, data, x0)
+    path = identities[42] / "metrics.json"
+    stored = json.loads(path.read_text())
+    del stored["rk4"]["metrics"]["w2_squared_large"]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(UserError, match="no 'w2_squared' on its test_large set"):
+        _measure(tmp_path, data, identities, x0=x0, x1=x0 + 2)
+    short = _measure(tmp_path, data, identities, x0=x0[:40], x1=x0[:40] + 2)
+    assert "npe" not in short["metrics"] and "w2" in short["metrics"]
