@@ -225,7 +225,7 @@ def test_a_failed_teacher_fails_its_pupil_and_seconds_add_up(tmp_path: Path) -> 
         0, "last"
     )
     short = dataclasses.replace(SETTINGS, steps=20, validate_every=10)
-    teachers = {1: Model(layers, "no plan", 5.0, {}), 2: Model(layers, None, 1000.0, {})}
+    teachers = {1: Model(layers, "no plan", 5.0, None, {}), 2: Model(layers, None, 1000.0, None, {})}
     runs = {seed: tmp_path / f"seed={seed}" for seed in teachers}
     failures = train(REFLOW, short, path, runs, teachers, tmp_path / "state", "{}", "cpu", 0, lambda *_: None)
     assert failures == {1: "icfm failed: no plan"}

@@ -21,6 +21,7 @@ def _evaluation(**changes: object) -> Evaluation:
         "nfe": 7,
         "sample_seconds": 0.5,
         "train_seconds": None,
+        "learning_w2": 0.7,
         "reference": 4.0,
     }
     return Evaluation(**{**values, **changes})  # type: ignore[arg-type]
@@ -68,6 +69,9 @@ def test_the_identity_is_its_own_reference() -> None:
 
 def test_a_metric_that_does_not_apply_is_none() -> None:
     assert METRICS["train_seconds"].compute(_evaluation()) is None
+    assert METRICS["learning_w2"].compute(_evaluation()) == 0.7
+    assert METRICS["learning_w2"].compute(_evaluation(learning_w2=None)) is None
+    assert METRICS["objective_variance"].compute is None  # another stage's
 
 
 def test_unequal_samples_raise() -> None:
