@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWS = "samples"
 _POINTS = 400
-_COLUMNS = 5
+_COLUMNS = 6
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
@@ -29,8 +29,8 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     assert dataset is not None
     methods = methods_shown(config, experiment, settings, dataset)
     target = read_arrays(config.layout.data(experiment, dataset))["test_1"]
-    columns = min(len(methods), _COLUMNS)
-    rows = -(-len(methods) // columns)
+    rows = -(-len(methods) // _COLUMNS)
+    columns = -(-len(methods) // rows)  # as many in each row
     figure, axes = pyplot.subplots(
         rows,
         columns,
