@@ -44,7 +44,8 @@ def read_runs(path: Path) -> pd.DataFrame:
     """`runs.csv` as a table."""
     import pandas as pd
 
-    return pd.read_csv(path, dtype={"nfe": "Int64", "reason": "string"}, keep_default_na=True)
+    types = {"nfe": "Int64", "reason": "string"}
+    return pd.read_csv(path, dtype=types, keep_default_na=True, float_precision="round_trip")
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
