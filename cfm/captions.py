@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cfm.config import Config
 from cfm.settings import Experiment, Figure, Training
 
 
-def caption(config: Config, experiment: str, settings: Figure, dataset: str | None, seeds: tuple[int, ...]) -> str:
-    """Markdown of a few lines."""
+def caption(
+    config: Config,
+    experiment: str,
+    settings: Figure,
+    dataset: str | None,
+    seeds: tuple[int, ...],
+    methods: Sequence[str],
+) -> str:
+    """Markdown of a few lines about a figure of these seeds and methods."""
     whole = config.experiments[experiment]
     names = whole.datasets if dataset is None else (dataset,)
     facts = [
         f"Data: {', '.join(config.datasets[name].entry.label for name in names)}.",
         f"{'Seed' if len(seeds) == 1 else 'Seeds'} {', '.join(map(str, seeds))}.",
-        _sizes(whole),
+        _sizes(config, whole, methods),
         f"Budget '{config.budget}', experiment '{experiment}'.",
     ]
     return "\n".join([settings.caption, "", " ".join(fact for fact in facts if fact)]) + "\n"
 
 
-def _sizes(experiment: Experiment) -> str:
+def _sizes(config: Config, experiment: Experiment, methods: Sequence[str]) -> str:
     sizes, train = experiment.sizes, experiment.train
     assert sizes is not None
     text = f"{sizes.train:,} training, {sizes.val:,} validation and {sizes.test:,} test points."
     if train is not None:
         text += f" {_training('Trained for', train)}"
         for method, own in experiment.train_of.items():
-            if (own.steps, own.batch_size) != (train.steps, train.batch_size):
-                text += f" {_training(f'{method}:', own)}"
+            if method in methods and (own.steps, own.batch_size) != (train.steps, train.batch_size):
+                text += f" {_training(f'{config.methods[method].entry.label}:', own)}"
     if experiment.objective is not None:
         text += f" Batches of {experiment.objective.batch_size}."
     return text

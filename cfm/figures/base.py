@@ -87,7 +87,8 @@ def draw(config: Config, experiment: str, name: str, dataset: str | None) -> Non
         for suffix in suffixes(settings.kind):
             path = config.layout.figure(experiment, name, dataset, suffix)
             if suffix == "md":
-                write_text(path, caption(config, experiment, settings, dataset, seeds))
+                methods = methods_shown(config, experiment, settings, dataset)
+                write_text(path, caption(config, experiment, settings, dataset, seeds, methods))
             else:
                 save(picture, path)
         pyplot.close("all")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cfm import config as configuration
+from cfm.captions import caption
 from cfm.config import Config
 from cfm.figures.base import COLOURS, draw, methods_shown
 from cfm.resume import write_arrays
@@ -63,3 +64,19 @@ def test_colours_stay_apart_without_colour_vision() -> None:
 
     brightness = sorted(np.dot(to_rgb(colour), [0.2126, 0.7152, 0.0722]) for colour in COLOURS.values())
     assert np.diff([0.0, *brightness, 1.0]).min() > 0.05  # between black points and white paper
+
+
+def test_a_caption_states_data_seeds_and_sizes(config: Config) -> None:
+    """Of what is shown: the methods' own lengths of training are there, those of others are not."""
+    draw(config, "toy2d", "trajectories", DATASET)
+    text = config.layout.figure("toy2d", "trajectories", DATASET, "md").read_text()
+    for part in (
+        "N → 8gaussians",
+        "Seed 42.",
+        "500 training, 100 validation and 100 test points",
+        "60 steps of batch 64",
+    ):
+        assert part in text
+    assert "CNF: 10 steps of batch 64" in text and "Budget 'smoke'" in text
+    settings = config.experiments["toy2d"].figures["trajectories"]
+    assert "CNF" not in caption(config, "toy2d", settings, None, (42, 43), ["icfm"])
