@@ -102,3 +102,17 @@ def test_ranks_average_over_data_sets_and_leave_out_who_is_missing_somewhere() -
     assert sorted(found.index) == ["icfm", "otcfm"]  # FM has no value from moons
     assert found.loc["otcfm", "mean"] == pytest.approx(1.25) and found.loc["icfm", "mean"] == pytest.approx(1.75)
     assert (found.n == 2).all() and (found.low <= found["mean"]).all()
+
+
+def test_a_method_that_diverged_on_a_seed_is_never_bold() -> None:
+    """Its huge spread would make it indistinguishable from the best; worse than the identity on a seed is enough."""
+    config = configuration.load("quick", ("toy2d",))
+    values = {"identity": (1.0, 1.0, 1.0), "otcfm": (0.1, 0.2, 0.1), "fm": (0.2, 0.1, 0.2), "icnn": (0.3, 0.4, 4e3)}
+    rows = [
+        {"dataset": "gaussian_moons", "method": m, "seed": s, "metric": "npe", "value": v}
+        for m, mine in values.items()
+        for s, v in zip((42, 43, 44), mine, strict=True)
+    ]
+    assert comparison._best(config, pd.DataFrame(rows), "gaussian_moons", "npe") == {"otcfm", "fm"}
+    kept = pd.DataFrame([r for r in rows if r["method"] != "identity"])
+    assert "icnn" in comparison._best(config, kept, "gaussian_moons", "npe")
