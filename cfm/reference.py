@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config, digest
 from cfm.errors import UserError
-from cfm.figures.base import draw, shows
+from cfm.figures.base import draw, shows, suffixes
 from cfm.referee import write_claims
 from cfm.resume import write_json, write_text
 from cfm.stages.collect import COLUMNS, read_runs, rows_of
@@ -34,44 +34,48 @@ Run = tuple[str, str, int]
 def keep(config: Config) -> Path:
     """Add the finished runs of all experiments of `config` to results/reference/{budget}; returns that folder."""
     there = replace(config, main=replace(config.main, results=str(FOLDER)))
-    kept = [name for name in config.experiments if _keep(config, there, name)]
-    if not kept:
+    done = {name: _finished(config, name) for name in config.experiments}
+    if not any(done.values()):
         raise UserError(f"{config.layout.root}: no finished run; run `make reproduce BUDGET={config.budget}` first")
-    present = {n: e for n, e in config.experiments.items() if there.layout.runs(n).exists() or not e.datasets}
+    for name, runs in done.items():
+        if runs:
+            _merge(there, name, runs)
+        if runs or not config.experiments[name].datasets:
+            for table in config.experiments[name].tables:
+                make(there, name, table)
+            _keep_figures(config, there, name)
+    present = {n: e for n, e in config.experiments.items() if there.layout.runs(n).exists()}
     write_claims(replace(there, experiments=present))
     return there.layout.root
 
 
-def _keep(config: Config, there: Config, experiment: str) -> bool:
-    source, folder = config.layout.experiment(experiment), there.layout.experiment(experiment)
-    if config.experiments[experiment].datasets:
-        done = {run: config.layout.run(experiment, *run) for run in _all(config, experiment)}
-        done = {run: path for run, path in done.items() if (path / "metrics.json").exists()}
-        if not done:
-            return False
-        facts = _merge_facts(_stored(folder), done, config, experiment)
-        write_text(there.layout.runs(experiment), _merge_rows(there, experiment, done, facts["runs"]))
-        write_json(folder / "provenance.json", facts)
-    for table in config.experiments[experiment].tables:
-        make(there, experiment, table)
-    for name, figure in config.experiments[experiment].figures.items():
-        if shows(figure.kind) == "runs":
+def _finished(config: Config, experiment: str) -> dict[Run, Path]:
+    folders = {run: config.layout.run(experiment, *run) for run in _all(config, experiment)}
+    return {run: folder for run, folder in folders.items() if (folder / "metrics.json").exists()}
+
+
+def _merge(there: Config, experiment: str, done: dict[Run, Path]) -> None:
+    folder = there.layout.experiment(experiment)
+    facts = _merge_facts(_stored(folder), done, there, experiment)
+    write_text(there.layout.runs(experiment), _merge_rows(there, experiment, done, facts["runs"]))
+    write_json(folder / "provenance.json", facts)
+
+
+def _keep_figures(config: Config, there: Config, experiment: str) -> None:
+    """Figures of `runs.csv` are drawn of all runs that are kept; those of points and trainings are this run's."""
+    settings = config.experiments[experiment]
+    for name, figure in settings.figures.items():
+        source = shows(figure.kind)
+        if source == "runs":
             draw(there, experiment, name, None)
-    # Pictures of points and of training stay those of this run; they are small enough as png and gif.
-    for path in (p for p in source.glob("figures/*") if p.suffix in (".png", ".gif", ".md")):
-        target = folder / "figures" / path.name
-        if not target.exists() or shows(_kind(config, experiment, path)) != "runs":
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    for path in folder.glob("figures/*.pdf"):
-        path.unlink()
-    return True
-
-
-def _kind(config: Config, experiment: str, path: Path) -> str:
-    figures = config.experiments[experiment].figures
-    name = max((n for n in figures if path.stem == n or path.stem.startswith(f"{n}_")), key=len)
-    return figures[name].kind
+        for dataset in settings.datasets if source in ("data", "samples") else (None,):
+            for suffix in suffixes(figure.kind):
+                drawn, kept = (c.layout.figure(experiment, name, dataset, suffix) for c in (config, there))
+                if suffix == "pdf":  # large, and the png shows the same
+                    kept.unlink(missing_ok=True)
+                elif source != "runs" and drawn.exists():
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(drawn, kept)
 
 
 def _all(config: Config, experiment: str) -> Iterable[Run]:
