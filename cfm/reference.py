@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cfm.config import Config, digest
+from cfm.config import Config, canonical, digest
 from cfm.errors import UserError
 from cfm.figures.base import draw, shows, suffixes
 from cfm.referee import write_claims
@@ -92,9 +92,18 @@ def _stored(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
 
 
+def settings_digest(config: Config, experiment: str, dataset: str, method: str) -> str:
+    """Of what a run is trained with; settings that are not given do not count, so new ones leave kept runs valid."""
+    return digest(canonical(_given(json.loads(config.spec("train", experiment, dataset, method)))))
+
+
+def _given(value: Any) -> Any:
+    return {k: _given(v) for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
 def _merge_facts(stored: dict[str, Any], done: dict[Run, Path], config: Config, experiment: str) -> dict[str, Any]:
     """Of every run: when its stages ran, on which commit, with what code and settings; what all runs share, once."""
-    specs = {run: digest(config.spec("train", experiment, run[0], run[1])) for run in _all(config, experiment)}
+    specs = {run: settings_digest(config, experiment, *run[:2]) for run in _all(config, experiment)}
     runs = {_key(r): stored["runs"][_key(r)] for r in specs if stored["runs"].get(_key(r), {}).get("spec") == specs[r]}
     facts: dict[str, list[Any]] = stored["facts"]
     for run, folder in done.items():
@@ -110,13 +119,7 @@ def _merge_facts(stored: dict[str, Any], done: dict[Run, Path], config: Config, 
             values = facts.setdefault(fact, [])
             values += [r[fact] for r in stages.values() if fact in r and r[fact] not in values]
     settings = {"experiment": config.experiments[experiment], "methods": config.methods_of(experiment)}
-    return {"budget": config.budget, "settings": _plain(settings), "facts": facts, "runs": runs}
-
-
-def _plain(settings: dict[str, Any]) -> Any:
-    from cfm.config import canonical
-
-    return json.loads(canonical(settings))
+    return {"budget": config.budget, "settings": json.loads(canonical(settings)), "facts": facts, "runs": runs}
 
 
 def _merge_rows(there: Config, experiment: str, done: dict[Run, Path], runs: dict[str, Any]) -> str:

@@ -1,0 +1,38 @@
+"""The committed reference runs: trained with the settings that config/ has, every value traced to its run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cfm import config as configuration
+from cfm.reference import FOLDER, _given, settings_digest
+from cfm.stages.collect import read_runs
+
+KEPT = sorted(path for path in FOLDER.glob("*/*/provenance.json") if (path.parent / "runs.csv").exists())
+
+
+@pytest.mark.parametrize("path", KEPT, ids=[str(path.parent) for path in KEPT])
+def test_kept_runs_have_todays_settings_and_their_provenance(path: Path) -> None:
+    budget, experiment = path.parts[-3:-1]
+    config = configuration.load(budget, (experiment,))
+    provenance = json.loads(path.read_text())
+    runs = read_runs(path.parent / "runs.csv")
+    named = set(runs.dataset + "/" + runs.method + "/seed=" + runs.seed.astype(str))
+    assert named and named <= set(provenance["runs"])
+    for dataset, method in set(zip(runs.dataset, runs.method, strict=True)):
+        expected = settings_digest(config, experiment, dataset, method)
+        for seed in config.experiments[experiment].seeds:
+            run = provenance["runs"].get(f"{dataset}/{method}/seed={seed}")
+            assert run is None or (run["spec"] == expected and all(run["commit"].values())), (dataset, method, seed)
+
+
+def test_there_is_a_reference_run_of_every_enabled_experiment() -> None:
+    config = configuration.load("quick")
+    expected = {name for name, experiment in config.experiments.items() if experiment.datasets}
+    assert {path.parts[-2] for path in KEPT if path.parts[-3] == "quick"} == expected
+
+
+def test_settings_that_are_not_given_do_not_count() -> None:
+    """A hyper-parameter that a family gains later leaves the runs that never had it as they are."""
+    assert _given({"a": None, "b": {"c": 1, "d": None}, "e": [None]}) == {"b": {"c": 1}, "e": [None]}
