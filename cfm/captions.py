@@ -25,7 +25,7 @@ def caption(
         _sizes(config, whole, methods),
         f"Budget '{config.budget}', experiment '{experiment}'.",
     ]
-    return "\n".join([settings.caption, "", " ".join(fact for fact in facts if fact)]) + "\n"
+    return "\n".join([settings.caption, "", " ".join(facts)]) + "\n"
 
 
 def _sizes(config: Config, experiment: Experiment, methods: Sequence[str]) -> str:

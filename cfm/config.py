@@ -19,11 +19,12 @@ from cfm.layout import Layout
 from cfm.methods.base import Method
 from cfm.metrics import METRICS
 from cfm.registry import dataset_family, families, method_family
-from cfm.settings import PAIRS, Entry, Experiment, Main, Solver, Training
+from cfm.settings import PAIRS, Entry, Experiment, Figure, Main, Solver, Table, Training
 from cfm.strict import Where, as_json, build, check_keys, check_name, load_yaml
 
 FOLDER = Path("config")
 BUDGETS = ("smoke", "quick", "paper")
+Run = tuple[str, str, int]  # data set, method, seed
 _ENTRY_KEYS = tuple(Entry.__dataclass_fields__)
 
 
@@ -76,6 +77,14 @@ class Config:
             for method in self.methods_of(experiment)
             if self.impossible(dataset, method) is None
         ]
+
+    def runs(self, experiment: str) -> dict[Run, Path]:
+        """The folder of every run of an experiment, done or not."""
+        return {
+            (dataset, method, seed): self.layout.run(experiment, dataset, method, seed)
+            for dataset, method in self.pairs(experiment)
+            for seed in self.experiments[experiment].seeds
+        }
 
     def require(self, experiment: str, dataset: str, method: str | None = None) -> None:
         """`UserError` unless the data set (and the method) belong to the experiment and go together."""
@@ -259,22 +268,18 @@ def _check_solvers(settings: Experiment, where: Where) -> None:
 def _check_outputs(settings: Experiment, members: list[str], where: Where) -> None:
     solvers = [PAIRS] if settings.objective else [*settings.solvers]
     computed = [*settings.metrics, *(f"{m}_large" for m in settings.metrics if METRICS[m].per_test_set)]
-    for name, table in settings.tables.items():
-        place = where / "tables" / name
-        check_name(table.kind, families("tables"), "table", place / "kind")
-        if table.solver is not None:
-            check_name(table.solver, solvers, "solver", place / "solver")
-        for metric in table.metrics:
-            check_name(metric, computed, "metric", place / "metrics")
+    outputs: dict[str, Mapping[str, Table | Figure]] = {"table": settings.tables, "figure": settings.figures}
+    for what, named in outputs.items():
+        for name, output in named.items():
+            place = where / f"{what}s" / name
+            check_name(output.kind, families(f"{what}s"), what, place / "kind")
+            if output.solver is not None:
+                check_name(output.solver, solvers, "solver", place / "solver")
+            for metric in output.metrics:
+                check_name(metric, computed, "metric", place / "metrics")
     for name, figure in settings.figures.items():
-        place = where / "figures" / name
-        check_name(figure.kind, families("figures"), "figure", place / "kind")
-        if figure.solver is not None:
-            check_name(figure.solver, solvers, "solver", place / "solver")
-        for metric in figure.metrics:
-            check_name(metric, computed, "metric", place / "metrics")
         for method in figure.methods:
-            check_name(method, members, "method", place / "methods")
+            check_name(method, members, "method", where / "figures" / name / "methods")
 
 
 def schema() -> dict[str, Any]:

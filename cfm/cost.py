@@ -30,17 +30,16 @@ def cost(config: Config, since: datetime | None = None) -> Cost:
     """Of all stages of all runs that are done; only those begun at `since` or later, if given."""
     work, jobs = dict.fromkeys(_WORK, 0.0), 0.0
     for experiment in config.experiments:
-        for dataset, method in config.pairs(experiment):
-            for seed in config.experiments[experiment].seeds:
-                path = config.layout.run(experiment, dataset, method, seed) / "provenance.json"
-                if not path.exists():
-                    continue
-                stages = json.loads(path.read_text(encoding="utf-8"))
-                for record in (stages[name] for name in _STAGES if stages.get(name)):
-                    if since is None or datetime.fromisoformat(record["started"]) >= since:
-                        jobs += record["cpu_seconds"]
-                        for kind, seconds in record["work_seconds"].items():
-                            work[kind] += seconds
+        for folder in config.runs(experiment).values():
+            path = folder / "provenance.json"
+            if not path.exists():
+                continue
+            stages = json.loads(path.read_text(encoding="utf-8"))
+            for record in (stages[name] for name in _STAGES if stages.get(name)):
+                if since is None or datetime.fromisoformat(record["started"]) >= since:
+                    jobs += record["cpu_seconds"]
+                    for kind, seconds in record["work_seconds"].items():
+                        work[kind] += seconds
     return Cost(work, jobs)
 
 

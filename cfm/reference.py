@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cfm.config import Config, canonical, digest
+from cfm.config import Config, Run, canonical, digest
 from cfm.errors import UserError
 from cfm.figures.base import draw, shows, suffixes
 from cfm.referee import write_claims
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 FOLDER = Path("results/reference")
 _STAGES = ("train", "sample", "evaluate")
 _FACTS = ("packages", "python", "machine", "device")
-
-Run = tuple[str, str, int]
 
 
 def keep(config: Config) -> Path:
@@ -50,8 +47,7 @@ def keep(config: Config) -> Path:
 
 
 def _finished(config: Config, experiment: str) -> dict[Run, Path]:
-    folders = {run: config.layout.run(experiment, *run) for run in _all(config, experiment)}
-    return {run: folder for run, folder in folders.items() if (folder / "metrics.json").exists()}
+    return {run: folder for run, folder in config.runs(experiment).items() if (folder / "metrics.json").exists()}
 
 
 def _merge(there: Config, experiment: str, done: dict[Run, Path]) -> None:
@@ -78,10 +74,6 @@ def _keep_figures(config: Config, there: Config, experiment: str) -> None:
                     shutil.copyfile(drawn, kept)
 
 
-def _all(config: Config, experiment: str) -> Iterable[Run]:
-    return [(d, m, s) for d, m in config.pairs(experiment) for s in config.experiments[experiment].seeds]
-
-
 def _key(run: Run) -> str:
     return f"{run[0]}/{run[1]}/seed={run[2]}"
 
@@ -103,7 +95,7 @@ def _given(value: Any) -> Any:
 
 def _merge_facts(stored: dict[str, Any], done: dict[Run, Path], config: Config, experiment: str) -> dict[str, Any]:
     """Of every run: when its stages ran, on which commit, with what code and settings; what all runs share, once."""
-    specs = {run: settings_digest(config, experiment, *run[:2]) for run in _all(config, experiment)}
+    specs = {run: settings_digest(config, experiment, *run[:2]) for run in config.runs(experiment)}
     runs = {_key(r): stored["runs"][_key(r)] for r in specs if stored["runs"].get(_key(r), {}).get("spec") == specs[r]}
     facts: dict[str, list[Any]] = stored["facts"]
     for run, folder in done.items():
@@ -136,7 +128,7 @@ def _merge_rows(there: Config, experiment: str, done: dict[Run, Path], runs: dic
         parts.append(old[names.isin(runs.keys() - fresh)])
     merged = pd.concat([part for part in parts if not part.empty])[COLUMNS]
     merged["nfe"] = merged["nfe"].astype("Int64")
-    place = {run: k for k, run in enumerate(_all(there, experiment))}
+    place = {run: k for k, run in enumerate(there.runs(experiment))}
     order = [place[d, m, s] for d, m, s in zip(merged.dataset, merged.method, merged.seed, strict=True)]
     csv: str = merged.assign(order=order).sort_values("order", kind="stable").drop(columns="order").to_csv(index=False)
     return csv

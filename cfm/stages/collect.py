@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cfm.config import Config
+from cfm.config import Config, Run
 from cfm.metrics import metric_of
 from cfm.resume import write_text
 
@@ -21,18 +21,13 @@ def collect(config: Config, experiment: str) -> None:
     """Write `runs.csv`: a row per run, solver and metric; a run that failed is one row with its reason."""
     import pandas as pd
 
-    runs = {
-        (dataset, method, seed): config.layout.run(experiment, dataset, method, seed)
-        for dataset, method in config.pairs(experiment)
-        for seed in config.experiments[experiment].seeds
-    }
-    table = pd.DataFrame(rows_of(runs), columns=COLUMNS)
+    table = pd.DataFrame(rows_of(config.runs(experiment)), columns=COLUMNS)
     table["nfe"] = table["nfe"].astype("Int64")
     write_text(config.layout.runs(experiment), table.to_csv(index=False))
 
 
-def rows_of(runs: Mapping[tuple[str, str, int], Path]) -> list[dict[str, Any]]:
-    """The rows of some runs, (data set, method, seed) -> folder."""
+def rows_of(runs: Mapping[Run, Path]) -> list[dict[str, Any]]:
+    """The rows of some runs, by their folders."""
     return [
         {"dataset": dataset, "method": method, "seed": seed, **row}
         for (dataset, method, seed), folder in runs.items()

@@ -5,11 +5,7 @@ Input: `metrics.json` of every run, `config/paper.yaml`. Output: `runs.csv`, `ta
 
 
 def all_metrics(experiment):
-    return [
-        str(LAYOUT.run(experiment, dataset, method, seed) / "metrics.json")
-        for dataset, method in CONFIG.pairs(experiment)
-        for seed in CONFIG.experiments[experiment].seeds
-    ]
+    return [str(folder / "metrics.json") for folder in CONFIG.runs(experiment).values()]
 
 
 def table_files():
