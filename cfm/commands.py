@@ -91,9 +91,8 @@ def data(budget: str, experiment: str, dataset: str) -> None:
 
     config = configuration.load(budget, (experiment,))
     config.require(experiment, dataset)
-    sizes = config.experiments[experiment].sizes
-    assert sizes is not None
-    prepare(config.datasets[dataset].dataset, sizes, config.layout.data(experiment, dataset))
+    settings = config.experiments[experiment]
+    prepare(config.datasets[dataset].dataset, settings.sizes, config.layout.data(experiment, dataset))
 
 
 def train(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +37,27 @@ class Dataset:
         """Is q_0 the standard normal distribution?"""
         raise NotImplementedError
 
-    def prepare(self, sizes: Sizes) -> dict[str, Array]:
-        """The finite samples by name, `{split}_{k}` of shape (n, dim), float32, for every marginal k stored."""
+    @property
+    def times(self) -> tuple[float, ...]:
+        """When the marginals that are trained on were observed, ascending."""
+        return (0.0, 1.0)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From when to when the samplers carry the test set; not the whole of `times` where a time is left out."""
+        return (0.0, 1.0)
+
+    def missing(self) -> str | None:
+        """Why the data cannot be had on this machine, in one line that says what to do; None if they can."""
+        return None
+
+    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
+        """The finite samples by name, float32 of shape (n, dim).
+
+        `{split}_{k}`, split train or val, for every marginal k of `times` that is stored; `test_0` and `test_1` (and
+        the same of `test_large`) at the start, if it is stored, and at the end of `span`. `sizes` is None where an
+        experiment gives none: that is for data that have their own.
+        """
         raise NotImplementedError
 
     def draw_target(self, n: int, rng: np.random.Generator) -> Array:
@@ -47,22 +67,24 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The prepared samples of a data set with two marginals, as read from its `data.npz`.
+    """The prepared samples of a data set, as read from its `data.npz`.
 
-    `paired`: the stored source points belong to the target points in the same rows.
+    `times`, `span`: see `Dataset`. `paired`: the stored source points belong to the target points in the same rows.
     """
 
     arrays: Mapping[str, Array]
     dim: int
     gaussian_source: bool
     paired: bool = False
+    times: tuple[float, ...] = (0.0, 1.0)
+    span: tuple[float, float] = (0.0, 1.0)
 
     def target(self, split: str) -> Array:
         """The points of q_1 in a split, shape (n, dim)."""
         return self.arrays[f"{split}_1"]
 
     def source(self, split: str, seed: int) -> Array:
-        """As many points of q_0 as the split has of q_1: stored ones, or fresh normal ones of this seed."""
+        """As many points of q_0 as the split has of q_1, fresh normal ones of this seed; or those that are stored."""
         if self.gaussian_source:
             shape = self.target(split).shape
             return stream(seed, f"source/{split}").standard_normal(shape, dtype=np.float32)
@@ -71,4 +93,44 @@ class Prepared:
     def evaluation_source(self, seed: int, points: str) -> Array:
         """Where the samplers start: the test set's sources, followed by the large set's if `points` is all."""
         splits = ("test", "test_large") if points == "all" else ("test",)
-        return np.concatenate([self.source(split, seed) for split in splits])
+        return np.concatenate([self.source(split, seed) for split in splits if f"{split}_1" in self.arrays])
+
+    def count(self, split: str) -> int:
+        """Number of points that are carried from the source of a split."""
+        return len(self.arrays[f"{split}_{1 if self.gaussian_source else 0}"])
+
+    def legs(self) -> list[Leg]:
+        """The intervals between consecutive times, each with its two marginals."""
+        return [
+            Leg(self._interval(k), start, end - start) for k, (start, end) in enumerate(itertools.pairwise(self.times))
+        ]
+
+    def around_span(self) -> Prepared:
+        """The one interval that the span lies in, as a data set of two marginals at times 0 and 1."""
+        first, last = self.span
+        ((k, start, end),) = [
+            (k, start, end)
+            for k, (start, end) in enumerate(itertools.pairwise(self.times))
+            if start <= first and last <= end
+        ]
+        alone, length = self._interval(k), end - start
+        tests = {name: points for name, points in self.arrays.items() if name.startswith("test")}
+        span = ((first - start) / length, (last - start) / length)
+        return replace(alone, arrays={**alone.arrays, **tests}, span=span)
+
+    def _interval(self, k: int) -> Prepared:
+        arrays = {}
+        for split in ("train", "val"):
+            for end in (0, 1):
+                if f"{split}_{k + end}" in self.arrays:
+                    arrays[f"{split}_{end}"] = self.arrays[f"{split}_{k + end}"]
+        return Prepared(arrays, self.dim, self.gaussian_source and k == 0, self.paired)
+
+
+@dataclass(frozen=True)
+class Leg:
+    """An interval of a time course: two marginals, and when it begins and how long it takes."""
+
+    data: Prepared
+    start: float
+    length: float

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from cfm.datasets.base import DATA_SEED, SPLITS, Array, Dataset
+from cfm.errors import UserError
 from cfm.rng import stream
 from cfm.settings import Sizes
 
@@ -88,7 +89,9 @@ class Toy2d(Dataset):
     def gaussian_source(self) -> bool:
         return self.source == "gaussian"
 
-    def prepare(self, sizes: Sizes) -> dict[str, Array]:
+    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
+        if sizes is None:
+            raise UserError("the experiment must say 'sizes': the two-dimensional problems are drawn")
         counts = [getattr(sizes, split) for split in SPLITS]
         arrays: dict[str, Array] = {}
         for k, name in enumerate((self.source, self.target)):

@@ -10,15 +10,23 @@ from cfm.datasets.base import Dataset, Prepared
 from cfm.resume import read_arrays, write_arrays
 from cfm.settings import Sizes
 
+_FACTS = ("dim", "gaussian_source", "times", "span")  # of the data set, kept beside its samples
 
-def prepare(dataset: Dataset, sizes: Sizes, path: Path) -> None:
-    """Write the prepared samples."""
-    arrays = dataset.prepare(sizes)
-    write_arrays(path, {**arrays, "dim": dataset.dim, "gaussian_source": dataset.gaussian_source})
+
+def prepare(dataset: Dataset, sizes: Sizes | None, path: Path) -> None:
+    """Write the samples of a data set."""
+    facts = {name: getattr(dataset, name) for name in _FACTS}
+    save(Prepared(dataset.prepare(sizes), **facts), path)
+
+
+def save(data: Prepared, path: Path) -> None:
+    """Write prepared samples."""
+    write_arrays(path, {**data.arrays, **{name: getattr(data, name) for name in _FACTS}})
 
 
 def load(path: Path) -> Prepared:
     """Read the prepared samples."""
     stored = read_arrays(path)
-    dim, gaussian_source = int(stored.pop("dim")), bool(stored.pop("gaussian_source"))
-    return Prepared({name: array.astype(np.float32) for name, array in stored.items()}, dim, gaussian_source)
+    dim, gaussian_source, times, span = (stored.pop(name).tolist() for name in _FACTS)
+    arrays = {name: array.astype(np.float32) for name, array in stored.items()}
+    return Prepared(arrays, dim, gaussian_source, times=tuple(times), span=(span[0], span[1]))

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cfm.datasets.base import Prepared
 from cfm.errors import UserError
 from cfm.resume import write_arrays
 from cfm.settings import Solver
+from cfm.stages.data import save
 from cfm.stages.evaluate import evaluate
 
 SOLVERS = {"rk4": Solver("rk4", steps=3)}
@@ -23,7 +25,7 @@ def _points(seed: int, n: int) -> np.ndarray:
 def data(tmp_path: Path) -> Path:
     path = tmp_path / "data.npz"
     arrays = {"test_1": _points(1, 40) + 2, "test_large_1": _points(2, 60) + 2}
-    write_arrays(path, {**arrays, "dim": 2, "gaussian_source": True})
+    save(Prepared(arrays, 2, gaussian_source=True), path)
     return path
 
 

@@ -17,10 +17,10 @@ from cfm.methods.flow_matching import FlowMatching
 from cfm.methods.reflow import Reflow
 from cfm.methods.score_flow import ScoreAndFlow
 from cfm.methods.weighted import Weighted
-from cfm.resume import write_arrays
 from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solve import integrate
+from cfm.stages.data import save
 from cfm.stages.train import Model, load_model, train
 from cfm.train import Trainer, stack
 
@@ -220,7 +220,7 @@ def test_a_failed_teacher_fails_its_pupil_and_seconds_add_up(tmp_path: Path) -> 
     """The stage writes the reason into the pupil's file; a healthy teacher's seconds count as the pupil's."""
     data = _data()
     path = tmp_path / "data.npz"
-    write_arrays(path, {**data.arrays, "dim": 2, "gaussian_source": True})
+    save(data, path)
     layers = Trainer(FlowMatching("independent", "linear", 0.0), data, SETTINGS, [0], CPU, tmp_path / "s").layers(
         0, "last"
     )

@@ -13,10 +13,10 @@ from cfm.datasets.base import Prepared
 from cfm.marginal import Marginal, objective_variance
 from cfm.methods.flow_matching import FlowMatching
 from cfm.paths import PATHS
-from cfm.resume import write_arrays
 from cfm.rng import stream
 from cfm.settings import Objective, Solver
 from cfm.solve import integrate
+from cfm.stages.data import save
 from cfm.stages.objective import _variance, draw, measure
 
 MEAN, STD, SIGMA = torch.tensor([2.0, -1.0]), 0.5, 0.3
@@ -106,7 +106,7 @@ def test_the_stage_writes_a_value_or_the_reason(tmp_path: Path) -> None:
     data = _data()
     path = tmp_path / "data.npz"
     far = {name: points + 100 * (name[-1] == "1") for name, points in data.arrays.items()}
-    write_arrays(path, {**far, "dim": 2, "gaussian_source": True})
+    save(Prepared(far, 2, gaussian_source=True), path)
     settings, runs = Objective(batch_size=32, batches=2, points=32, times=2), {7: tmp_path / "seed=7"}
     for coupling, status in (("exact", "ok"), ("entropic_float32", "failed")):
         method = FlowMatching(coupling, "linear", 0.1)  # type: ignore[arg-type]

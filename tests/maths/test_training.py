@@ -112,7 +112,7 @@ def test_best_and_last_networks_are_both_kept(tmp_path: Path) -> None:
 
     data = _gaussians(3, 0.5)
     path = tmp_path / "data.npz"
-    cfm.stages.data.write_arrays(path, {**data.arrays, "dim": 2, "gaussian_source": True})
+    cfm.stages.data.save(data, path)
     runs = {5: tmp_path / "seed=5"}
     method = FlowMatching("independent", "linear", 0.1)
     failures = train(method, SETTINGS, path, runs, {}, tmp_path / "state", "{}", "cpu", 0, lambda *a: None)
