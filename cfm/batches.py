@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfm.datasets.base import DATA_SEED, Prepared
+from cfm.datasets.base import DATA_SEED, Leg, Prepared
 from cfm.methods.base import Indices, Method, Points
 from cfm.rng import open_uniform, stream
 
@@ -36,7 +36,10 @@ def deal(n: int, seed: int, name: str, step: int, count: int) -> Indices:
 
 @dataclass
 class Pairs:
-    """One seed's paired points with time and noise, and the seconds that drawing and coupling them took."""
+    """One seed's paired points with time and noise, and the seconds that drawing and coupling them took.
+
+    `start`, `length`: of each pair's interval, (n, 1), in a time course of several.
+    """
 
     x0: Points
     x1: Points
@@ -44,65 +47,104 @@ class Pairs:
     eps: Points
     drawing_seconds: float
     coupling_seconds: float
+    start: Points | None = None
+    length: Points | None = None
 
     @classmethod
-    def zeros(cls, shape: tuple[int, ...]) -> Pairs:
-        """Pairs that train nothing, for a seed that has failed."""
-        zeros = np.zeros(shape, dtype=np.float32)
-        return cls(zeros, zeros, np.full((shape[0], 1), 0.5, dtype=np.float32), zeros, 0.0, 0.0)
+    def joined(cls, parts: Sequence[Pairs]) -> Pairs:
+        """The pairs of several draws, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        known = (name for name in COLUMNS if getattr(parts[0], name) is not None)
+        columns: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in parts]) for name in known}
+        seconds = [sum(getattr(p, name) for p in parts) for name in ("drawing_seconds", "coupling_seconds")]
+        return cls(**columns, drawing_seconds=seconds[0], coupling_seconds=seconds[1])
 
 
 # Enough for dual potentials to start from.
 _REFERENCE_POINTS = 512
-COLUMNS = ("x0", "x1", "t", "eps")
+COLUMNS = ("x0", "x1", "t", "eps", "start", "length")
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """How a method pairs the points of a data set; dual potentials are found once, from a reference sample.
+    """How a method pairs the points of a data set, interval by interval, in batches of `size` pairs each.
 
-    `own`: the pairs that the networks of the seeds have made, which take the place of the data.
+    `potentials`: duals of a reference sample of every interval, found once. `own`: the pairs that the networks of the
+    seeds have made, which take the place of the data.
     """
 
     method: Method
-    data: Prepared
+    legs: Sequence[Leg]
     size: int
-    potentials: Potentials | None
+    potentials: Sequence[Potentials | None]
     own: Mapping[int, Prepared] = field(default_factory=dict)
-
-    def points(self, seed: int) -> Prepared:
-        """What a seed trains on."""
-        return self.own.get(seed, self.data)
 
     @classmethod
     def of(cls, method: Method, data: Prepared, size: int) -> Pairing:
-        """The pairing in batches of `size` points."""
-        x0 = data.source("train", DATA_SEED)[:_REFERENCE_POINTS]
-        return cls(method, data, size, method.potentials(x0, data.target("train")[: len(x0)]))
+        """The pairing of a data set in batches of `size` pairs."""
+        legs = data.legs()
+        return cls(method, legs, size, [_reference_potentials(method, leg.data) for leg in legs])
+
+    def points(self, seed: int, leg: int) -> Prepared:
+        """What a seed trains on in an interval."""
+        return self.own.get(seed, self.legs[leg].data)
+
+    def blank(self, split: str, shape: tuple[int, ...]) -> Pairs:
+        """As many pairs of points of a shape as a split has, that train nothing: for a seed that has failed."""
+        parts = []
+        for k, leg in enumerate(self.legs):
+            n = self.size if split == "train" else _smaller(leg.data)
+            zeros, half = np.zeros((n, *shape), dtype=np.float32), np.full((n, 1), 0.5, dtype=np.float32)
+            parts.append(Pairs(zeros, zeros, half, zeros, 0.0, 0.0, *self._clock(k, n)))
+        return Pairs.joined(parts)
+
+    def pair(self, leg: int, x0: Points, x1: Points, seed: int, purpose: str, step: int) -> Pairs:
+        """Couple two batches of an interval."""
+        began = time.perf_counter()
+        rng = stream(seed, _named(f"coupling/{purpose}", leg), step)
+        i, j = self.method.couple(x0, x1, rng, self.potentials[leg])
+        coupling_seconds = time.perf_counter() - began
+        rng = stream(seed, _named(f"path/{purpose}", leg), step)
+        t = open_uniform(rng, len(i))[:, None]
+        eps = rng.standard_normal((len(i), *x1.shape[1:]), dtype=np.float32)
+        return Pairs(x0[i], x1[j], t, eps, 0.0, coupling_seconds, *self._clock(leg, len(i)))
+
+    def _clock(self, leg: int, n: int) -> tuple[Points, Points] | tuple[None, None]:
+        start, length = self.legs[leg].start, self.legs[leg].length
+        if len(self.legs) == 1 and (start, length) == (0.0, 1.0):
+            return None, None
+        return np.full((n, 1), start, dtype=np.float32), np.full((n, 1), length, dtype=np.float32)
 
 
-def _pair(pairing: Pairing, x0: Points, x1: Points, seed: int, purpose: str, step: int) -> Pairs:
-    began = time.perf_counter()
-    i, j = pairing.method.couple(x0, x1, stream(seed, f"coupling/{purpose}", step), pairing.potentials)
-    coupling_seconds = time.perf_counter() - began
-    rng = stream(seed, f"path/{purpose}", step)
-    t = open_uniform(rng, len(i))[:, None]
-    eps = rng.standard_normal((len(i), *x1.shape[1:]), dtype=np.float32)
-    return Pairs(x0[i], x1[j], t, eps, 0.0, coupling_seconds)
+def _reference_potentials(method: Method, data: Prepared) -> Potentials | None:
+    x0, x1 = data.source("train", DATA_SEED)[:_REFERENCE_POINTS], data.target("train")
+    n = min(len(x0), len(x1))
+    return method.potentials(x0[:n], x1[:n])
+
+
+def _named(name: str, leg: int) -> str:
+    """The stream of an interval; the first one's is that of a data set of two marginals."""
+    return f"{name}/{leg}" if leg else name
 
 
 def training_pairs(pairing: Pairing, seed: int, step: int) -> Pairs:
-    """The pairs of one seed at one step: target points from its deck, sources from a deck or fresh noise."""
+    """The pairs of one seed at one step, so many of every interval and none across."""
+    return Pairs.joined([_training_pairs(pairing, leg, seed, step) for leg in range(len(pairing.legs))])
+
+
+def _training_pairs(pairing: Pairing, leg: int, seed: int, step: int) -> Pairs:
+    """Target points from the seed's deck, sources from a deck or fresh noise."""
     began = time.perf_counter()
-    data, size = pairing.points(seed), pairing.size
+    data, size = pairing.points(seed, leg), pairing.size
     target = data.target("train")
-    x1 = target[deal(len(target), seed, "target", step, size)]
+    x1 = target[deal(len(target), seed, _named("target", leg), step, size)]
     if data.gaussian_source:
         x0 = stream(seed, "source/train", step).standard_normal(x1.shape, dtype=np.float32)
     else:
         source = data.source("train", seed)
-        x0 = source[deal(len(source), seed, "target" if data.paired else "source", step, size)]
-    pairs = _pair(pairing, x0, x1, seed, "train", step)
+        x0 = source[deal(len(source), seed, _named("target" if data.paired else "source", leg), step, size)]
+    pairs = pairing.pair(leg, x0, x1, seed, "train", step)
     pairs.drawing_seconds = time.perf_counter() - began - pairs.coupling_seconds
     return pairs
 
@@ -110,14 +152,20 @@ def training_pairs(pairing: Pairing, seed: int, step: int) -> Pairs:
 def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
     """All validation points, coupled in batches once and for all.
 
-    The same pairs, times and noise serve every check of a run, so that checks differ by the network only.
+    The same pairs, times and noise serve every check of a run, so that checks differ by the network only. Where the
+    two ends of an interval differ in number, the rest of the larger one is left.
     """
-    data, size = pairing.points(seed), pairing.size
-    x0, x1 = data.source("val", seed), data.target("val")
-    chunks = [
-        _pair(pairing, x0[start : start + size], x1[start : start + size], seed, "val", k)
-        for k, start in enumerate(range(0, len(x1), size))
-    ]
-    columns = {name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in COLUMNS}
-    seconds = sum(chunk.coupling_seconds for chunk in chunks)
-    return Pairs(**columns, drawing_seconds=0.0, coupling_seconds=seconds)
+    size, chunks = pairing.size, []
+    for leg in range(len(pairing.legs)):
+        data = pairing.points(seed, leg)
+        n, x0, x1 = _smaller(data), data.source("val", seed), data.target("val")
+        for k, start in enumerate(range(0, n, size)):
+            rows = slice(start, min(start + size, n))
+            chunks.append(pairing.pair(leg, x0[rows], x1[rows], seed, "val", k))
+    return Pairs.joined(chunks)
+
+
+def _smaller(data: Prepared) -> int:
+    """The number of validation points at the end of an interval that has fewer."""
+    n = len(data.target("val"))
+    return n if data.gaussian_source else min(n, len(data.arrays["val_0"]))

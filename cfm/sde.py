@@ -1,4 +1,4 @@
-"""Solving dx = b(t, x) dt + sigma dW from t = 0 to 1 by Euler and Maruyama's scheme."""
+"""Solving dx = b(t, x) dt + sigma dW by Euler and Maruyama's scheme."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ def simulate(
     rng: np.random.Generator,
     flow: Field | None = None,
     device: torch.device | str = "cpu",
+    span: tuple[float, float] = (0.0, 1.0),
 ) -> Trajectory:
-    """Carry `x0` (n, dim) along, keeping every step; raises `RunFailed` if the solution is not finite.
+    """Carry `x0` (n, dim) along a span of time, keeping every step; raises `RunFailed` if the solution is not finite.
 
     Noise has no finite path energy: the trajectory's is that of the probability flow, E int |v|^2 dt along the
     way, if its field v is given.
     """
-    n, dt, x = len(x0), 1 / steps, torch.from_numpy(x0).to(device)
+    n, dt, x = len(x0), (span[1] - span[0]) / steps, torch.from_numpy(x0).to(device)
     path, energy = [x], torch.zeros(n, device=device)
     began = time.perf_counter()
     with torch.no_grad():
         for k in range(steps):
-            t = torch.full((1, n, 1), k * dt, device=device)
+            t = torch.full((1, n, 1), span[0] + k * dt, device=device)
             if flow is not None:
                 energy += flow(t, x[None])[0].square().sum(dim=1) * dt
             noise = torch.from_numpy(rng.standard_normal(x0.shape, dtype=np.float32)).to(device)

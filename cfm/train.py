@@ -46,8 +46,9 @@ class Trainer:
         workers: int = 0,
         teachers: Mapping[int, Mapping[str, Tensor]] = MappingProxyType({}),
     ) -> None:
-        self.method, self.data, self.settings, self.seeds = method, data, settings, list(seeds)
-        self.pairing = Pairing.of(method, data, settings.batch_size)
+        self.method, self.settings, self.seeds = method, settings, list(seeds)
+        self.data = method.view(data)
+        self.pairing = Pairing.of(method, self.data, settings.batch_size)
         self.device, self.state, self.workers = device, state, workers
         self.net = method.network(len(seeds), data.dim, settings)
         self.parts = parts(self.net)
@@ -84,7 +85,7 @@ class Trainer:
 
     def _run_round(self, end: int, report: Callable[[int, int, str], None]) -> None:
         every, steps = self.settings.validate_every, self.settings.steps
-        validation = self._pairs(lambda seed: validation_pairs(self.pairing, seed), "val", len(self.data.target("val")))
+        validation = self._pairs(lambda seed: validation_pairs(self.pairing, seed), "val")
         with Supply(self.pairing, self.seeds, self.step, end, self.workers) as supply:
             while self.step < end and len(self.history.failures) < len(self.seeds):
                 self.train_step(supply.take)
@@ -108,7 +109,7 @@ class Trainer:
 
     def train_step(self, take: Callable[[int, int], Pairs]) -> None:
         """One step of the optimiser for every seed, on the pairs `take(seed, step)`."""
-        pairs = self._pairs(lambda seed: take(seed, self.step), "train", self.settings.batch_size)
+        pairs = self._pairs(lambda seed: take(seed, self.step), "train")
         began = time.perf_counter()
         player = self.method.player(self.step, self.settings.steps)
         loss = self.method.loss(self.net, stack(pairs, self.device), player)
@@ -142,7 +143,7 @@ class Trainer:
         load(net, 0, self.layers(place, "last"))
         return net.to(self.device)
 
-    def _pairs(self, draw: Callable[[int], Pairs], split: str, count: int) -> list[Pairs]:
+    def _pairs(self, draw: Callable[[int], Pairs], split: str) -> list[Pairs]:
         """Every seed's pairs; zeros for those that have failed, so that the stack keeps its shape."""
         failures = self.history.failures
         pairs = []
@@ -153,7 +154,7 @@ class Trainer:
                     continue
                 except RunFailed as error:
                     failures[seed] = str(error)
-            pairs.append(Pairs.zeros((count, *self.data.target(split).shape[1:])))
+            pairs.append(self.pairing.blank(split, self.data.target("train").shape[1:]))
         return pairs
 
     def _check(self, validation: list[Pairs]) -> None:
@@ -226,5 +227,5 @@ class Trainer:
 
 def stack(pairs: Sequence[Pairs], device: torch.device) -> Batch:
     """The batch of several seeds, on the device."""
-    columns = ([getattr(p, name) for p in pairs] for name in COLUMNS)
-    return Batch(*(torch.from_numpy(np.stack(column)).to(device) for column in columns))
+    columns = {name: [getattr(p, name) for p in pairs] for name in COLUMNS if getattr(pairs[0], name) is not None}
+    return Batch(**{name: torch.from_numpy(np.stack(column)).to(device) for name, column in columns.items()})

@@ -14,7 +14,8 @@ Points = npt.NDArray[np.float32]
 class Trajectory:
     """`x` (T, n, dim) at times `t` (T,), the number of field evaluations and the seconds they took.
 
-    `energy` (n,): path energy of each point where it is not that of the polyline.
+    `energy` (n,): path energy of each point where it is not that of the polyline. `target` (m, dim): what the end
+    points are to be compared with, where that is not the test set.
     """
 
     t: Points
@@ -22,11 +23,12 @@ class Trajectory:
     nfe: int
     seconds: float
     energy: Points | None = None
+    target: Points | None = None
 
 
-def straight_line(x0: Points, x1: Points) -> Trajectory:
+def straight_line(x0: Points, x1: Points, target: Points | None = None) -> Trajectory:
     """The trajectory of a method without an ODE: from `x0` to `x1` (n, dim) in one step."""
-    return Trajectory(np.array([0, 1], dtype=np.float32), np.stack([x0, x1]), 0, 0.0)
+    return Trajectory(np.array([0, 1], dtype=np.float32), np.stack([x0, x1]), 0, 0.0, target=target)
 
 
 def polyline_energy(t: npt.NDArray[np.floating], x: npt.NDArray[np.floating]) -> Points:

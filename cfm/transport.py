@@ -1,14 +1,14 @@
-"""Carrying points from t = 0 to 1 as a method does it: by its own sampler, or by the ODE of its field."""
+"""Carrying points along their span of time as a method does it: by its own sampler, or by the ODE of its field."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cfm.settings import Solver
-from cfm.solve import integrate
+from cfm.solve import Field, integrate
 from cfm.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -18,9 +18,22 @@ if TYPE_CHECKING:
 def transport(
     method: Method, net: nn.Module | None, start: Start, solver: Solver, device: torch.device | str = "cpu"
 ) -> Trajectory:
-    """The path of the points of `start`; `net` is a stack of one, None for methods without. Raises RunFailed."""
+    """The path of the points of `start`, at times from 0 to 1 of its span; `net` is a stack of one, None for methods
+    without. Raises RunFailed."""
     path = method.sample(net, start, solver)
     if path is None:
         assert net is not None
-        path = integrate(method.velocity(net), start.x0, solver, device)
+        path = integrate(_within(method.velocity(net), start.span), start.x0, solver, device)
     return path
+
+
+def _within(field: Field, span: tuple[float, float]) -> Field:
+    """The field on a span of time as one on [0, 1]: w(t, x) = length v(start + length t, x)."""
+    start, length = span[0], span[1] - span[0]
+    if (start, length) == (0.0, 1.0):
+        return field
+
+    def rescaled(t: Tensor, x: Tensor) -> Tensor:
+        return length * field(start + length * t, x)
+
+    return rescaled

@@ -38,6 +38,11 @@ class Dataset:
         raise NotImplementedError
 
     @property
+    def time_course(self) -> bool:
+        """Are there snapshots at several times, of which one may be left out?"""
+        return False
+
+    @property
     def times(self) -> tuple[float, ...]:
         """When the marginals that are trained on were observed, ascending."""
         return (0.0, 1.0)

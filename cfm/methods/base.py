@@ -7,6 +7,7 @@ configuration is checked before any job starts, and torch alone takes a second t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -31,12 +32,43 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Batch:
-    """Paired training points of S seeds: `x0, x1, eps` of shape (S, B, dim), `t` of shape (S, B, 1)."""
+    """Paired training points of S seeds: `x0, x1, eps` of shape (S, B, dim), `t` of shape (S, B, 1).
+
+    In a time course `t` in (0, 1) is the time within the pair's own interval, which begins at `start` and takes
+    `length`, both of the shape of `t`; None where there is one interval from 0 to 1.
+    """
 
     x0: Tensor
     x1: Tensor
     t: Tensor
     eps: Tensor
+    start: Tensor | None = None
+    length: Tensor | None = None
+
+    @property
+    def time(self) -> Tensor:
+        """When it is, for the network: start + length t."""
+        if self.start is None or self.length is None:
+            return self.t
+        return self.start + self.length * self.t
+
+    def rate(self, ut: Tensor) -> Tensor:
+        """A velocity within the interval, d/dt, per unit of the network's time: ut / length."""
+        return ut if self.length is None else ut / self.length
+
+    def snapshots(self) -> tuple[list[tuple[float, Tensor]], float]:
+        """The observed points with their times, [(t, (S, n_t, dim)), ...], and the time of a normal prior before them.
+
+        Without a time course that is the target at t = 1, and 0, where the source is.
+        """
+        if self.start is None or self.length is None:
+            return [(1.0, self.x1)], 0.0
+        starts, counts = self.start[0, :, 0].unique_consecutive(return_counts=True)
+        bounds = [0, *counts.cumsum(0).tolist()]
+        found = [(float(starts[0]), self.x0[:, : bounds[1]])]
+        for begin, end in itertools.pairwise(bounds):
+            found.append((float(self.start[0, begin, 0] + self.length[0, begin, 0]), self.x1[:, begin:end]))
+        return found, found[0][0] - 1
 
     def per_seed(self, compute: Callable[[Tensor, Tensor, Tensor, Tensor], Sequence[Tensor]]) -> list[Tensor]:
         """`compute(x0, x1, t, eps)` of each seed by itself, its results stacked.
@@ -54,12 +86,15 @@ class Batch:
 class Start:
     """What a sampler starts from: the points `x0` (n, dim), the data set, and the run's own random stream.
 
-    The data set is None where half-trained networks are looked at; only controls need it.
+    The data set is None where half-trained networks are looked at; only controls need it, and the prepared samples.
+    `span`: from when to when the points are carried.
     """
 
     x0: Points
     dataset: Dataset | None
     rng: np.random.Generator
+    data: Prepared | None = None
+    span: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -71,6 +106,8 @@ class Method:
     """
 
     trained: ClassVar[bool] = True  # False: `sample` needs no network (controls)
+    # Does one network learn all intervals of a time course? If not, the method sees the one that it is tested in.
+    time_course: ClassVar[bool] = False
 
     @property
     def teacher(self) -> str | None:
@@ -127,6 +164,10 @@ class Method:
         """The field v(t, x) of the ODE that samples."""
         return net
 
+    def view(self, data: Prepared) -> Prepared:
+        """What the method is given of a data set."""
+        return data if self.time_course else data.around_span()
+
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory | None:
-        """The points of `start` carried from t = 0 to 1; None means by the ODE dx/dt = velocity(net)(t, x)."""
+        """The points of `start` carried along its span; None means by the ODE dx/dt = velocity(net)(t, x)."""
         return None

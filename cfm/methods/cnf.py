@@ -7,6 +7,9 @@ The flow dx/dt = v(t, x) carries N(0, I) at t = 0 to the data at t = 1, and for 
 with the exact divergence. The loss is its mean plus, for regularised flows,
 
     kinetic * E int_0^1 |v|^2 dt  +  jacobian * E int_0^1 |grad v|_F^2 dt      (RNODE, Finlay et al. 2020).
+
+In a time course the flow carries N(0, I), one unit of time before the first snapshot, through all snapshots, and the
+loss is the mean over their points (TrajectoryNet, Tong et al. 2020, with its energy and Jacobian terms).
 """
 
 from __future__ import annotations
@@ -39,8 +42,10 @@ class CNF(Method):
     jacobian: float = 0.0
     jacobian_norm: Literal["squared_frobenius", "root_mean_square"] = "squared_frobenius"
 
+    time_course = True
+
     def unsupported(self, dataset: Dataset) -> str | None:
-        return None if dataset.gaussian_source else "needs a standard normal source"
+        return None if dataset.gaussian_source or dataset.time_course else "needs a standard normal source"
 
     def network(self, stack: int, dim: int, settings: Training) -> nn.Module:
         from cfm.nets.mlp import StackedMLP
@@ -54,13 +59,20 @@ class CNF(Method):
         from cfm.nets.mlp import StackedMLP
 
         assert isinstance(net, StackedMLP)
-        return torch.stack([self._regularised(net.alone(seed), x1) for seed, x1 in enumerate(batch.x1)])
+        snapshots, prior = batch.snapshots()
+        return torch.stack(
+            [
+                self._regularised(net.alone(seed), [(t, points[seed]) for t, points in snapshots], prior)
+                for seed in range(len(batch.x1))
+            ]
+        )
 
-    def _regularised(self, net: StackedMLP, x1: Tensor) -> Tensor:
-        from cfm.likelihood import pull_back
+    def _regularised(self, net: StackedMLP, snapshots: list[tuple[float, Tensor]], prior: float) -> Tensor:
+        from cfm.likelihood import pull_back_snapshots
 
         try:
-            back = pull_back(net, x1, self.tolerance, self.jacobian_norm == "root_mean_square")
+            root = self.jacobian_norm == "root_mean_square"
+            back = pull_back_snapshots(net, snapshots, prior, self.tolerance, root)
         except RunFailed:
             return net.theta.sum() * math.nan  # fails this seed at the next check
         penalty = self.kinetic * back.kinetic.mean() + self.jacobian * back.jacobian.mean()

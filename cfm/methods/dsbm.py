@@ -123,7 +123,8 @@ class DSBM(Method):
         assert net is not None
         forward_drift, _ = net.children()
         device = next(net.parameters()).device
-        return simulate(forward_drift, start.x0, solver.steps, self.sigma, start.rng, self.velocity(net), device)
+        flow, rng = self.velocity(net), start.rng
+        return simulate(forward_drift, start.x0, solver.steps, self.sigma, rng, flow, device, start.span)
 
 
 METHOD = DSBM

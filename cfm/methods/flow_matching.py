@@ -36,6 +36,8 @@ class FlowMatching(Method):
     sigma: float
     ot_batch: int | None = field(default=None, kw_only=True)
 
+    time_course = True
+
     @property
     def conditional_path(self) -> Path:
         """The path with its bandwidth."""
@@ -71,9 +73,12 @@ class FlowMatching(Method):
 
 
 def squared_error(net: nn.Module, path: Path, batch: Batch) -> Tensor:
-    """(v_theta(t, xt) - u_t(xt | x0, x1))^2 in every coordinate, shape (S, B, dim)."""
+    """(v_theta(t, xt) - u_t(xt | x0, x1))^2 in every coordinate, shape (S, B, dim).
+
+    On an interval of a time course that takes longer than one unit of time the velocity is that much smaller.
+    """
     xt, ut = batch.per_seed(path.sample)
-    error: Tensor = net(batch.t, xt) - ut
+    error: Tensor = net(batch.time, xt) - batch.rate(ut)
     return error.square()
 
 

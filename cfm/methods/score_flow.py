@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 class ScoreAndFlow(FlowMatching):
     """A flow-matching variant whose path is the Brownian bridge, with its score."""
 
+    time_course = False
+
     def network(self, stack: int, dim: int, settings: Training) -> nn.Module:
         from torch import nn
 
@@ -64,7 +66,7 @@ class ScoreAndFlow(FlowMatching):
             both: Tensor = flow(t, x) + score(t, x)
             return both
 
-        return simulate(drift, start.x0, solver.steps, self.sigma, start.rng, flow, device)
+        return simulate(drift, start.x0, solver.steps, self.sigma, start.rng, flow, device, start.span)
 
 
 METHOD = ScoreAndFlow

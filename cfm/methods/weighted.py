@@ -24,6 +24,8 @@ class Weighted(FlowMatching):
 
     epsilon: float
 
+    time_course = False  # the weights compare all pairs of a batch with each other
+
     def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
         (weights,) = batch.per_seed(lambda x0, x1, t, eps: [self.weights(x0, x1)])
         return (weights * squared_error(net, self.conditional_path, batch).mean(dim=2)).mean(dim=1)

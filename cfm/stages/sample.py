@@ -1,4 +1,4 @@
-"""Stage `sample`: carry the evaluation points from source to target, into `samples/{solver}.npz`."""
+"""Stage `sample`: carry the evaluation points along their span of time, into `samples/{solver}.npz`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sample(
 
     A run that failed (in training or here) writes its reason in the place of samples.
     """
-    device, data = choose(device_name), load(data_path)
+    device, data = choose(device_name), method.view(load(data_path))
     for done, (seed, folder) in enumerate(runs.items(), start=1):
         watch, solving = Stopwatch(), 0.0
         model, net = Model({}, None, 0.0, None, {}), None
@@ -74,7 +74,8 @@ def _samples(
     seed: int,
     device: torch.device,
 ) -> dict[str, np.ndarray]:
-    start = Start(data.evaluation_source(seed, solver.points), dataset, stream(seed, "sample"))
+    x0 = data.evaluation_source(seed, solver.points)
+    start = Start(x0, dataset, stream(seed, "sample"), data, data.span)
     if failure is None:
         try:
             return as_arrays(transport(method, net, start, solver, device))
@@ -86,7 +87,7 @@ def _samples(
 def as_arrays(path: Trajectory) -> dict[str, np.ndarray]:
     """The arrays of a samples file; `energy` is the path energy at full resolution, before thinning."""
     kept = np.unique(np.linspace(0, len(path.t) - 1, min(len(path.t), STORED_TIMES)).round().astype(int))
-    return {
+    arrays = {
         "x0": path.x[0],
         "trajectory": path.x[kept],
         "t": path.t[kept],
@@ -94,3 +95,4 @@ def as_arrays(path: Trajectory) -> dict[str, np.ndarray]:
         "nfe": np.int64(path.nfe),
         "seconds": np.float64(path.seconds),
     }
+    return arrays if path.target is None else {**arrays, "target": path.target}

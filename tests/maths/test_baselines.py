@@ -72,8 +72,10 @@ def test_reflow_halves_the_curvature(stored: bool, tmp_path: Path) -> None:
 def test_reflow_trains_on_what_its_teacher_makes(tmp_path: Path) -> None:
     """The pairs of a batch are the ends of the teacher's own trajectories, and differ between steps."""
     first = _trained(FlowMatching("independent", "linear", 0.0), tmp_path, _data())
-    pairing = Pairing(REFLOW, _data(), 64, None, {0: REFLOW.own_pairs(first.net, _data(), 0, 0, 1)})
-    assert len(pairing.points(0).target("train")) == 5 * 2000
+    pairing = dataclasses.replace(
+        Pairing.of(REFLOW, _data(), 64), own={0: REFLOW.own_pairs(first.net, _data(), 0, 0, 1)}
+    )
+    assert len(pairing.points(0, 0).target("train")) == 5 * 2000
     one, other = (training_pairs(pairing, 0, step) for step in (0, 1))
     np.testing.assert_array_equal(one.x1, integrate(first.net, one.x0, Solver("euler", steps=50)).x[-1])
     assert not np.array_equal(one.x0, other.x0)
@@ -168,7 +170,7 @@ def test_the_loss_of_score_and_flow_is_least_at_the_score(tmp_path: Path) -> Non
 
     method = ScoreAndFlow("independent", "brownian_bridge", 0.7)
     zeros = np.zeros((256, 2), dtype=np.float32)
-    pairs = training_pairs(Pairing(method, Prepared({"train_1": zeros, "train_0": zeros}, 2, False), 256, None), 0, 0)
+    pairs = training_pairs(Pairing.of(method, Prepared({"train_1": zeros, "train_0": zeros}, 2, False), 256), 0, 0)
     batch = stack([pairs], CPU)
     exact = nn.ModuleDict({"flow": _Exact(1.0), "score": _Exact(-1.0)})
     wrong = nn.ModuleDict({"flow": _Exact(1.0), "score": _Exact(-0.5)})

@@ -60,7 +60,7 @@ def test_pairs_are_the_same_from_any_step_on() -> None:
 def test_a_failing_step_fails_at_that_step_and_not_before() -> None:
     """A deck of 400 cards holds its NaN in one of the first ten batches of 40."""
     method = FlowMatching("exact", "linear", 0.1)
-    pairing = Pairing(method, _data(poison=True), 40, None)
+    pairing = Pairing(method, _data(poison=True).legs(), 40, [None])
     failed = {}
     for workers in (0, 2):
         with Supply(pairing, [5], 0, 50, workers) as supply, pytest.raises(RunFailed, match="non-finite"):
