@@ -28,7 +28,11 @@ def _parser() -> argparse.ArgumentParser:
     verb("list", "what exists: experiments, data sets, methods, metrics")
     verb("check", "check the configuration; says nothing if it is right")
     verb("schema", "print the JSON schema of the configuration")
-    for name, text in (("status", "done, running, failed and missing runs"), ("reproduce", "run a budget")):
+    for name, text in (
+        ("fetch", "download the files of data that the experiments lack"),
+        ("status", "done, running, failed and missing runs"),
+        ("reproduce", "run a budget"),
+    ):
         sub = verb(name, text)
         sub.add_argument("--experiments", default="", help="names; all enabled ones by default")
         if name == "reproduce":

@@ -30,16 +30,17 @@ def caption(
 
 def _sizes(config: Config, experiment: Experiment, methods: Sequence[str]) -> str:
     sizes, train = experiment.sizes, experiment.train
-    assert sizes is not None
-    text = f"{sizes.train:,} training, {sizes.val:,} validation and {sizes.test:,} test points."
+    parts = []
+    if sizes is not None:
+        parts.append(f"{sizes.train:,} training, {sizes.val:,} validation and {sizes.test:,} test points.")
     if train is not None:
-        text += f" {_training('Trained for', train)}"
+        parts.append(_training("Trained for", train))
         for method, own in experiment.train_of.items():
             if method in methods and (own.steps, own.batch_size) != (train.steps, train.batch_size):
-                text += f" {_training(f'{config.methods[method].entry.label}:', own)}"
+                parts.append(_training(f"{config.methods[method].entry.label}:", own))
     if experiment.objective is not None:
-        text += f" Batches of {experiment.objective.batch_size}."
-    return text
+        parts.append(f"Batches of {experiment.objective.batch_size}.")
+    return " ".join(parts)
 
 
 def _training(words: str, train: Training) -> str:

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cfm.columns import Column, column
 from cfm.config import BUDGETS, FOLDER, Config, available_experiments
+from cfm.entries import by_name
 from cfm.errors import UserError
 from cfm.metrics import METRICS
 from cfm.stages.collect import read_runs
@@ -36,7 +38,8 @@ class Claim:
     """`factor` x the metric of each method in `below` is less than that of each method in `above`, or than `bound`.
 
     With a `margin` the lower side may be higher by as much, in the metric's unit: a test of "no worse". `place`: where
-    the paper says so. `datasets`: all of the experiment where both methods run, unless given. `budgets`: where the
+    the paper says so. `datasets`: all of the experiment where both methods run, unless given; the name of a time
+    course stands for the mean over its left-out times. `budgets`: where the
     claim means something (seconds of training compare only where all methods train for as long as in the paper).
     """
 
@@ -89,7 +92,7 @@ def load_claims(config: Config) -> dict[str, Claim]:
         for budget in claim.budgets:
             check_name(budget, BUDGETS, "budget", where / "budgets")
         for dataset in claim.datasets:
-            check_name(dataset, config.datasets, "data set", where / "datasets")
+            check_name(dataset, by_name(config.datasets), "data set", where / "datasets")
         sides = [bool(claim.below), bool(claim.above), claim.bound is not None]
         if sum(sides) != 2:
             raise UserError(f"{where}: two of 'below', 'above' and 'bound' are needed")
@@ -101,13 +104,18 @@ def judge(name: str, claim: Claim, config: Config, runs: pd.DataFrame | None) ->
     if runs is None or config.budget not in claim.budgets:
         return Judged(name, claim, "not run", [])
     runs = runs[(runs.status == "ok") & (runs.metric == claim.metric)]
+    names = claim.datasets or config.experiments[claim.experiment].datasets
+    found = [column(config, claim.experiment, name) for name in names]
+    there = [where for where in found if where is not None]
+    if len(there) < len(found):  # data that cannot be had on this machine
+        return Judged(name, claim, "not run", [])
     comparisons = [
-        _compare(claim, runs, dataset, solver, below, above)
-        for dataset in claim.datasets or config.experiments[claim.experiment].datasets
+        _compare(claim, runs, where, solver, below, above)
+        for where in there
         for solver in claim.solvers
         for below in claim.below or (None,)
         for above in claim.above or (None,)
-        if all(m is None or config.impossible(dataset, m) is None for m in (below, above))
+        if all(m is None or where.impossible(config, m) is None for m in (below, above))
     ]
     return Judged(name, claim, _verdict([c.result for c in comparisons]), comparisons)
 
@@ -122,13 +130,10 @@ def _verdict(results: list[Paired | None]) -> str:
 
 
 def _compare(
-    claim: Claim, runs: pd.DataFrame, dataset: str, solver: str, below: str | None, above: str | None
+    claim: Claim, runs: pd.DataFrame, where: Column, solver: str, below: str | None, above: str | None
 ) -> Comparison:
-    cell = runs[(runs.dataset == dataset) & (runs.solver == solver)]
-
     def values(method: str | None) -> dict[int, float]:
-        mine = cell[cell.method == method]
-        return {int(seed): float(value) for seed, value in zip(mine.seed, mine.value, strict=True)}
+        return where.by_seed(runs[runs.solver == solver], method, claim.metric) if method else {}
 
     left, right = values(below), values(above)
     if claim.bound is not None:
@@ -139,9 +144,9 @@ def _compare(
     sides = words + (f" − {claim.margin:g}" if claim.margin else ""), above or f"{claim.bound:g}"
     shared = left.keys() & right.keys()
     if not shared:
-        return Comparison(dataset, solver, *sides, (float("nan"), float("nan")), None)
+        return Comparison(where.name, solver, *sides, (float("nan"), float("nan")), None)
     means = (sum(left[s] for s in shared) / len(shared), sum(right[s] for s in shared) / len(shared))
-    return Comparison(dataset, solver, *sides, means, paired(left, right))
+    return Comparison(where.name, solver, *sides, means, paired(left, right))
 
 
 def judge_all(config: Config) -> list[Judged]:

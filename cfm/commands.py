@@ -65,14 +65,18 @@ def schema(budget: str) -> None:
 
 
 def list_(budget: str) -> None:
+    from cfm.status import absent_files, described
+
     config = configuration.load(budget)
     for title, names in (
         ("experiments", {name: e.title for name, e in config.experiments.items()}),
-        ("data sets", {name: d.entry.label for name, d in config.datasets.items()}),
+        ("data sets", described(config)),
+        ("data sets that are not here", absent_files(config.datasets)),
         ("methods", {name: m.entry.label for name, m in config.methods.items()}),
         ("metrics", {name: f"{m.unit}, {m.better} is better" for name, m in METRICS.items()}),
     ):
-        print(f"{title}:")
+        if names:
+            print(f"{title}:")
         for name, text in names.items():
             print(f"  {name:26s} {text}")
 
@@ -231,10 +235,28 @@ def status(budget: str, experiments: str) -> int:
     return print_status(configuration.load(budget, tuple(experiments.split())))
 
 
+def fetch(budget: str, experiments: str) -> int:
+    from cfm.status import skipped_lines
+
+    config, code = _fetched(configuration.load(budget, tuple(experiments.split())))
+    lines = skipped_lines(config)
+    print("\n".join(lines) if lines else "every file that the experiments read is there")
+    return code or bool(lines)
+
+
 def reproduce(budget: str, experiments: str, cores: str, profile: str) -> int:
     from cfm.reproduce import run
 
-    return run(_check(budget, experiments), experiments.split(), cores, profile)
+    config, code = _fetched(_check(budget, experiments))
+    return run(config, experiments.split(), cores, profile) or code
+
+
+def _fetched(config: Config) -> tuple[Config, int]:
+    """The configuration after a download of what is missing, and 2 if what came is not what was asked for."""
+    from cfm.sources import fetch_all
+
+    code = fetch_all(config.datasets[name].dataset for name in config.missing)
+    return configuration.load(config.budget, tuple(config.asked)) if config.missing else config, code
 
 
 def bench(budget: str) -> None:

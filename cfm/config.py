@@ -13,52 +13,46 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cfm.datasets.base import Dataset
+from cfm.entries import FOLDER as FOLDER
+from cfm.entries import MANY, NamedDataset, NamedMethod, by_name, load_datasets, load_methods
 from cfm.errors import UserError
 from cfm.layout import Layout
-from cfm.methods.base import Method
 from cfm.metrics import METRICS
-from cfm.registry import dataset_family, families, method_family
-from cfm.settings import PAIRS, Entry, Experiment, Figure, Main, Solver, Table, Training
+from cfm.registry import families
+from cfm.settings import PAIRS, Experiment, Figure, Main, Solver, Table, Training
 from cfm.strict import Where, as_json, build, check_keys, check_name, load_yaml
 
-FOLDER = Path("config")
 BUDGETS = ("smoke", "quick", "paper")
 Run = tuple[str, str, int]  # data set, method, seed
-_ENTRY_KEYS = tuple(Entry.__dataclass_fields__)
-
-
-@dataclass(frozen=True)
-class NamedMethod:
-    """An entry of methods.yaml."""
-
-    name: str
-    entry: Entry
-    method: Method
-
-
-@dataclass(frozen=True)
-class NamedDataset:
-    """An entry of datasets.yaml."""
-
-    name: str
-    entry: Entry
-    dataset: Dataset
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that config/ says, for one budget."""
+    """Everything that config/ says, for one budget.
+
+    `asked` are the experiments as it says them; `experiments` are these without the data sets that cannot be had on
+    this machine, which `missing` names with the reason.
+    """
 
     budget: str
     main: Main
     methods: Mapping[str, NamedMethod]
     datasets: Mapping[str, NamedDataset]
     experiments: Mapping[str, Experiment]
+    asked: Mapping[str, Experiment]
+    missing: Mapping[str, str]
 
     @property
     def layout(self) -> Layout:
         return Layout(self.main.results, self.budget)
+
+    def skipped(self, experiment: str) -> dict[str, str]:
+        """The data sets that an experiment goes without, each with the reason."""
+        return {name: self.missing[name] for name in self.asked[experiment].datasets if name in self.missing}
+
+    def whole(self) -> Config:
+        """The same with all data sets, had or not: for what was run on another machine."""
+        return replace(self, experiments=self.asked, missing={})
 
     def methods_of(self, experiment: str) -> list[str]:
         """Names of the methods that take part, in the order of methods.yaml."""
@@ -90,7 +84,9 @@ class Config:
         """`UserError` unless the data set (and the method) belong to the experiment and go together."""
         where = Where(f"{FOLDER}/experiments/{experiment}.yaml")
         check_name(experiment, self.experiments, "experiment", Where("--experiment"))
-        check_name(dataset, self.experiments[experiment].datasets, "data set", where / "datasets")
+        check_name(dataset, self.asked[experiment].datasets, "data set", where / "datasets")
+        if dataset in self.missing:
+            raise UserError(f"{dataset}: {self.missing[dataset]}")
         if method is not None:
             check_name(method, self.methods_of(experiment), "method", Where(f"{FOLDER}/methods.yaml"))
             reason = self.impossible(dataset, method)
@@ -161,41 +157,26 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
         check_name(name, available, "experiment", Where(str(main_file)) / "experiments")
     for name in only:
         check_name(name, available, "experiment", Where("EXPERIMENTS"))
-    methods = {n: NamedMethod(n, *_entry(n, v, "methods", available)) for n, v in _entries("methods")}
-    datasets = {n: NamedDataset(n, *_entry(n, v, "datasets", available)) for n, v in _entries("datasets")}
-    overlays = _overlays(budget, available)
-    experiments = {
-        name: _experiment(name, overlays.get(name, {}), methods, datasets) for name in only or main.experiments
-    }
-    return Config(budget, main, methods, datasets, experiments)
+    methods, datasets, overlays = load_methods(available), load_datasets(), _overlays(budget, available)
+    asked = {name: _experiment(name, overlays.get(name, {}), methods, datasets) for name in only or main.experiments}
+    used = dict.fromkeys(dataset for settings in asked.values() for dataset in settings.datasets)
+    reasons = {name: datasets[name].dataset.missing() for name in used}
+    missing = {name: reason for name, reason in reasons.items() if reason is not None}
+    experiments = {name: _without(settings, missing) for name, settings in asked.items()}
+    return Config(budget, main, methods, datasets, experiments, asked, missing)
+
+
+def _without(settings: Experiment, missing: Mapping[str, str]) -> Experiment:
+    """The experiment without some data sets; without any, there is nothing to show."""
+    left = tuple(name for name in settings.datasets if name not in missing)
+    if settings.datasets and not left:
+        return replace(settings, datasets=(), tables={}, figures={})
+    return replace(settings, datasets=left)
 
 
 def available_experiments() -> list[str]:
     """The experiments that have a file, enabled or not."""
     return sorted(path.stem for path in (FOLDER / "experiments").glob("*.yaml"))
-
-
-def _entries(kind: str) -> list[tuple[str, Any]]:
-    return list(load_yaml(FOLDER / f"{kind}.yaml").items())
-
-
-def _entry(name: str, value: Any, kind: str, experiments: list[str]) -> tuple[Entry, Any]:
-    where = Where(f"{FOLDER}/{kind}.yaml") / name
-    if not name.isidentifier() or not name.islower():
-        raise UserError(f"{where}: a name is lower-case letters, digits and underscores")
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: a mapping is expected, got {value!r}")
-    entry = build(Entry, {key: item for key, item in value.items() if key in _ENTRY_KEYS}, where)
-    if kind == "datasets" and entry.experiments:
-        raise UserError(f"{where}: unknown key 'experiments'; an experiment's file names its data sets")
-    for experiment in entry.experiments:
-        check_name(experiment, experiments, "experiment", where / "experiments")
-    family = method_family(entry.family, where) if kind == "methods" else dataset_family(entry.family, where)
-    rest = {key: item for key, item in value.items() if key not in _ENTRY_KEYS}
-    for key in rest:
-        known = [*_ENTRY_KEYS, *family.__dataclass_fields__]
-        check_name(key, known, "key", where)
-    return entry, build(family, rest, where)
 
 
 def _overlays(budget: str, experiments: list[str]) -> dict[str, Any]:
@@ -225,8 +206,7 @@ def _experiment(
     merged = _merge(base, overlay)
     train_of = {m: _merge(merged.get("train"), changed) for m, changed in merged.get("train_of", {}).items()}
     settings = build(Experiment, merged | {"train_of": train_of}, where)
-    for dataset in settings.datasets:
-        check_name(dataset, datasets, "data set", where / "datasets")
+    settings = replace(settings, datasets=_datasets(settings, datasets, where))
     measured = [
         name for name, metric in METRICS.items() if (metric.compute is None) == (settings.objective is not None)
     ]
@@ -248,14 +228,28 @@ def _experiment(
         raise UserError(f"{where}: large_test: 'identity' must be there (NPE divides by its W2²)")
     _check_solvers(settings, where / "solvers")
     _check_outputs(settings, members, where)
-    if settings.datasets and (settings.sizes is None or not settings.seeds or (trained and settings.train is None)):
-        raise UserError(f"{where}: an experiment with data sets needs 'sizes', 'seeds', and 'train' or 'objective'")
+    if settings.datasets and (not settings.seeds or (trained and settings.train is None)):
+        raise UserError(f"{where}: an experiment with data sets needs 'seeds', and 'train' or 'objective'")
     for method in members if settings.objective else ():
         if methods[method].method.conditional_path is None:
             raise UserError(f"{FOLDER}/methods.yaml: {method}: has no conditional path, which '{name}' measures")
     if settings.datasets and trained and "identity" not in present:
         raise UserError(f"{FOLDER}/methods.yaml: identity.experiments: must name '{name}' (NPE divides by its W2²)")
     return settings
+
+
+def _datasets(settings: Experiment, datasets: Mapping[str, NamedDataset], where: Where) -> tuple[str, ...]:
+    """The data sets by name, in the place of groups their members."""
+    groups = by_name(datasets)
+    for name in settings.datasets:
+        check_name(name, groups, "data set", where / "datasets")
+    found = dict.fromkeys(member for name in settings.datasets for member in groups[name])
+    for name in found:
+        if datasets[name].dataset.takes_sizes and settings.sizes is None:
+            raise UserError(f"{where}: key 'sizes' is missing: '{name}' is drawn")
+        if not datasets[name].dataset.takes_sizes and settings.sizes is not None:
+            raise UserError(f"{where}: sizes: '{name}' has its own number of points; remove the key")
+    return tuple(found)
 
 
 def _check_solvers(settings: Experiment, where: Where) -> None:
@@ -291,7 +285,9 @@ def schema() -> dict[str, Any]:
         for family in families(package):
             module = importlib.import_module(f"cfm.{package}.{family}")
             kinds[f"{package}/{family}"] = getattr(module, "METHOD" if package == "methods" else "DATASET")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$defs": {k: describe(v) for k, v in kinds.items()},
-    }
+    described = {name: describe(kind) for name, kind in kinds.items()}
+    for description in described.values():
+        several = description["properties"].get(MANY)
+        if several:
+            description["properties"][MANY] = {"anyOf": [several, {"type": "array", "items": several}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": described}

@@ -17,6 +17,7 @@ from cfm.errors import UserError
 from cfm.figures.base import draw, shows, suffixes
 from cfm.referee import write_claims
 from cfm.resume import write_json, write_text
+from cfm.settings import Experiment
 from cfm.stages.collect import COLUMNS, read_runs, rows_of
 from cfm.tables.base import make
 
@@ -30,20 +31,31 @@ _FACTS = ("packages", "python", "machine", "device")
 
 def keep(config: Config) -> Path:
     """Add the finished runs of all experiments of `config` to results/reference/{budget}; returns that folder."""
-    there = replace(config, main=replace(config.main, results=str(FOLDER)))
-    done = {name: _finished(config, name) for name in config.experiments}
+    whole = config.whole()  # runs that are kept stay, whether their data are on this machine or not
+    there = replace(whole, main=replace(config.main, results=str(FOLDER)))
+    done = {name: _finished(whole, name) for name in config.asked}
     if not any(done.values()):
         raise UserError(f"{config.layout.root}: no finished run; run `make reproduce BUDGET={config.budget}` first")
     for name, runs in done.items():
         if runs:
             _merge(there, name, runs)
-        if runs or not config.experiments[name].datasets:
-            for table in config.experiments[name].tables:
+    there = replace(there, experiments={name: _known(config, there, name) for name in done})
+    for name, runs in done.items():
+        if runs or not there.asked[name].datasets:
+            for table in there.experiments[name].tables:
                 make(there, name, table)
             _keep_figures(config, there, name)
-    present = {n: e for n, e in config.experiments.items() if there.layout.runs(n).exists()}
+    present = {n: e for n, e in there.experiments.items() if there.layout.runs(n).exists()}
     write_claims(replace(there, experiments=present))
     return there.layout.root
+
+
+def _known(config: Config, there: Config, experiment: str) -> Experiment:
+    """The experiment with the data sets that are on this machine or have kept runs."""
+    settings, path = there.experiments[experiment], there.layout.runs(experiment)
+    kept = {*read_runs(path).dataset} if path.exists() else set()
+    names = (name for name in settings.datasets if name not in config.missing or name in kept)
+    return replace(settings, datasets=tuple(names))
 
 
 def _finished(config: Config, experiment: str) -> dict[Run, Path]:
@@ -59,7 +71,7 @@ def _merge(there: Config, experiment: str, done: dict[Run, Path]) -> None:
 
 def _keep_figures(config: Config, there: Config, experiment: str) -> None:
     """Figures of `runs.csv` are drawn of all runs that are kept; those of points and trainings are this run's."""
-    settings = config.experiments[experiment]
+    settings = there.experiments[experiment]
     for name, figure in settings.figures.items():
         source = shows(figure.kind)
         if source == "runs":

@@ -18,7 +18,7 @@ from cfm import claims, cost
 from cfm.config import Config
 from cfm.errors import UserError
 from cfm.progress import notes
-from cfm.status import run_states
+from cfm.status import run_states, skipped_lines
 from cfm.strict import Where, check_name
 
 PROFILES = Path("workflow/profiles")
@@ -77,6 +77,8 @@ def _announce(config: Config) -> None:
         seeds = f"seeds {settings.seeds[0]}..{settings.seeds[-1]}, " if settings.seeds else ""
         runs = f"{total} runs ({states[name, 'done']} done), " if total else ""
         print(f"  {name}: {settings.title}: {seeds}{runs}{len(settings.tables)} tables")
+    for line in skipped_lines(config):
+        print(f"  {line}")
     sys.stdout.flush()
 
 
@@ -144,4 +146,6 @@ def _conclude(config: Config) -> int:
     for experiment, settings in config.experiments.items():
         if settings.figures:
             print(f"figures: {config.layout.experiment(experiment) / 'figures'}")
+    for line in skipped_lines(config):
+        print(line)
     return 0

@@ -127,10 +127,12 @@ class Entry:
     """What every entry of methods.yaml and datasets.yaml has, besides the settings of its family.
 
     `label` is shown; `paper` is the name in config/paper.yaml; `experiments` (methods only) says where
-    the method takes part.
+    the method takes part. `citation` and `licence` are for the reader.
     """
 
     label: str
     family: str
     paper: str | None = None
     experiments: tuple[str, ...] = ()
+    citation: str | None = None
+    licence: str | None = None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cfm.config import Config
+from cfm.entries import NamedDataset, by_name
 from cfm.progress import notes
 
 
@@ -53,6 +55,33 @@ def _state(folder: Path) -> tuple[str, str]:
     return ("failed", failed[0]) if failed else ("done", "")
 
 
+def described(config: Config) -> dict[str, str]:
+    """The data sets by the name that an experiment uses, those of a group together, with what they are."""
+    found = {}
+    for name, members in by_name(config.datasets).items():
+        first = config.datasets[members[0]]
+        if name == first.group:
+            found[name] = f"{first.group_label}: {', '.join(members)}"
+        elif config.datasets[name].group is None:
+            found[name] = first.entry.label
+    return {name: found[name] for name in dict.fromkeys(d.group or n for n, d in config.datasets.items())}
+
+
+def absent_files(datasets: Mapping[str, NamedDataset]) -> dict[str, str]:
+    """Of the data sets, by group, those that cannot be had on this machine, with the reason."""
+    reasons = {named.group or name: named.dataset.missing() for name, named in datasets.items()}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def skipped_lines(config: Config) -> list[str]:
+    """A line per experiment and data set (or group) that it goes without."""
+    return [
+        f"skipped: {experiment}/{name}: {reason}"
+        for experiment in config.experiments
+        for name, reason in absent_files({n: config.datasets[n] for n in config.skipped(experiment)}).items()
+    ]
+
+
 def print_status(config: Config) -> int:
     """Print a line per experiment and one per running, failed or missing method."""
     states = run_states(config)
@@ -67,6 +96,8 @@ def print_status(config: Config) -> int:
             if state.state == "failed":
                 print(f"  failed  {state.dataset}/{state.method}/seed={state.seed}: {state.reason} ({state.log})")
         _print_missing(mine)
+    for line in skipped_lines(config):
+        print(line)
     for note in notes(config.layout.root / ".progress"):
         print(f"  now     {note.job}: {note.step}/{note.steps}, {time.time() - note.began:.0f} s, {note.text}")
     return 0

@@ -8,6 +8,8 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 os.environ["OMP_NUM_THREADS"] = "1"
+if os.environ.get("CFM_DATA"):
+    os.environ["CFM_DATA"] = str(Path(os.environ["CFM_DATA"]).absolute())  # the same from every folder
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 

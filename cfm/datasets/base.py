@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ class Dataset:
     A standard normal source (`gaussian_source`) is never stored: it is drawn fresh at every step and for
     every evaluation.
     """
+
+    takes_sizes: ClassVar[bool] = True  # False: it has its own number of points
 
     @property
     def dim(self) -> int:
@@ -52,8 +55,19 @@ class Dataset:
         """From when to when the samplers carry the test set; not the whole of `times` where a time is left out."""
         return (0.0, 1.0)
 
+    def invalid(self) -> str | None:
+        """What is wrong with the settings together, in one line; None if nothing is."""
+        return None
+
     def missing(self) -> str | None:
         """Why the data cannot be had on this machine, in one line that says what to do; None if they can."""
+        return None
+
+    def fetch(self) -> None:
+        """Download what is missing, if it is known from where."""
+
+    def stamp(self) -> str | None:
+        """What is known of a file besides the settings: if it changes, the data are prepared anew."""
         return None
 
     def prepare(self, sizes: Sizes | None) -> dict[str, Array]:

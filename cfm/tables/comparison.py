@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from cfm.columns import ALL, Column, columns
 from cfm.config import Config
 from cfm.metrics import metric_of
 from cfm.paper import MARK_NOTES, MARKS, Published, load_published
@@ -16,9 +18,6 @@ from cfm.tables.base import Grid, Rendered
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Over all data sets: only for metrics the paper averages (training time).
-_ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -52,67 +51,67 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
     cells: list[Cell] = []
     grids: list[Grid] = []
     for metric, paper_name in table.metrics.items():
-        datasets = [*config.experiments[experiment].datasets]
-        if any(key[0] == table.paper and key[2:] == (_ALL, paper_name) for key in published):
-            datasets.append(_ALL)
+        shown = columns(config, experiment)
+        if any(key[0] == table.paper and key[2:] == (ALL, paper_name) for key in published):
+            every = config.experiments[experiment].datasets
+            shown.append(Column(ALL, "mean over data sets", every, ALL))
         block = [
-            [_cell(config, experiment, table, runs, published, method, dataset, metric) for dataset in datasets]
+            [_cell(config, table, runs, published, method, column, metric) for column in shown]
             for method in config.methods_of(experiment)
         ]
-        best = {dataset: _best(config, runs, dataset, metric) for dataset in datasets}
+        best = {column.name: _best(config, experiment, runs, column, metric) for column in shown}
         block = [[replace(cell, best=cell.method in best[cell.dataset]) for cell in row] for row in block]
         cells += [cell for row in block for cell in row]
-        grids.append(_grid(config, metric, datasets, block))
+        grids.append(_grid(config, metric, shown, block))
     csv: str = pd.DataFrame([asdict(cell) for cell in cells]).to_csv(index=False)
     return Rendered(csv, grids, _footnotes(config, experiment, table, cells))
 
 
 def _cell(
     config: Config,
-    experiment: str,
     table: Table,
     runs: pd.DataFrame,
     published: dict[tuple[str, str, str | None, str], Published],
     method: str,
-    dataset: str,
+    column: Column,
     metric: str,
 ) -> Cell:
     entry = config.methods[method].entry
-    paper_dataset = _ALL if dataset == _ALL else config.datasets[dataset].entry.paper
-    paper = published.get((table.paper or "", entry.paper or "", paper_dataset, table.metrics[metric]))
+    paper = published.get((table.paper or "", entry.paper or "", column.paper, table.metrics[metric]))
     theirs = (
         paper.mean if paper else None,
         paper.std if paper else None,
         paper.confidence if paper else "",
     )
-    impossible = None if dataset == _ALL else config.impossible(dataset, method)
+    impossible = column.impossible(config, method)
     if impossible:
-        return Cell(method, dataset, metric, 0, None, None, *theirs, "not applicable", impossible)
+        return Cell(method, column.name, metric, 0, None, None, *theirs, "not applicable", impossible)
     timing = metric_of(metric).unit == "s"
     if timing and not config.methods[method].method.trained:
-        return Cell(method, dataset, metric, 0, None, None, *theirs, "not applicable", "")
-    mine = runs[(runs.method == method) & ((runs.dataset == dataset) | (dataset == _ALL))]
+        return Cell(method, column.name, metric, 0, None, None, *theirs, "not applicable", "")
+    mine = runs[(runs.method == method) & runs.dataset.isin(column.members)]
     failed = mine[mine.status == "failed"]
     note = f"{len(failed)} failed: {failed.reason.iloc[0]}" if len(failed) else ""
-    values = mine[mine.metric == metric].groupby("seed").value.mean()
-    if values.empty:
-        return Cell(method, dataset, metric, 0, None, None, *theirs, "failed" if note else "not measured", note)
-    mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
+    values = column.by_seed(runs, method, metric)
+    if not values:
+        return Cell(method, column.name, metric, 0, None, None, *theirs, "failed" if note else "not measured", note)
+    mean = statistics.fmean(values.values())
+    std = statistics.stdev(values.values()) if len(values) > 1 else None
     found = "another machine" if timing else verdict(mean, std, paper)
-    return Cell(method, dataset, metric, len(values), mean, std, *theirs, found, note)
+    return Cell(method, column.name, metric, len(values), mean, std, *theirs, found, note)
 
 
-def _best(config: Config, runs: pd.DataFrame, dataset: str, metric: str) -> set[str]:
-    """The trained methods that are best on a data set; seconds and means over data sets are not compared.
+def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, metric: str) -> set[str]:
+    """The trained methods that are best in a column; seconds and means over all data sets are not compared.
 
     A method that is worse than staying put on some seed is none of them: it diverged there, and the spread that this
     gives it would hide any difference.
     """
     known = metric_of(metric)
-    if dataset == _ALL or known.unit == "s":
+    if column.name == ALL or known.unit == "s":
         return set()
-    mine = runs[(runs.dataset == dataset) & (runs.metric == metric)]
-    values = {str(name): dict(zip(rows.seed, rows.value, strict=True)) for name, rows in mine.groupby("method")}
+    found = {name: column.by_seed(runs, name, metric) for name in config.methods_of(experiment)}
+    values = {name: mine for name, mine in found.items() if mine}
     lower = known.better == "lower"
     still = values.get("identity", {})
     sane = {
@@ -140,14 +139,15 @@ def verdict(mean: float, std: float | None, paper: Published | None) -> str:
     )
 
 
-def _grid(config: Config, metric: str, datasets: list[str], block: list[list[Cell]]) -> Grid:
-    labels = ["mean over data sets" if d == _ALL else config.datasets[d].entry.label for d in datasets]
+def _grid(config: Config, metric: str, shown: list[Column], block: list[list[Cell]]) -> Grid:
     rows = []
     for row in block:
         label = config.methods[row[0].method].entry.label
         rows.append([label, *(f"{_ours(cell)}<br>{_paper(cell)}".removesuffix("<br>") for cell in row)])
     known = metric_of(metric)
-    return Grid(f"{metric} ({known.unit}; {known.better} is better)", ["method", *labels], rows)
+    return Grid(
+        f"{metric} ({known.unit}; {known.better} is better)", ["method", *(column.label for column in shown)], rows
+    )
 
 
 def _ours(cell: Cell) -> str:
@@ -177,11 +177,11 @@ def number(value: float) -> str:
 def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell]) -> list[str]:
     settings = config.experiments[experiment]
     sizes, seeds = settings.sizes, settings.seeds
-    assert sizes is not None
     large = any(metric.endswith("_large") for metric in table.metrics)
+    points = "" if sizes is None else f", {sizes.test_large if large else sizes.test} test points"
     notes = [
         f"Ours: mean ± standard deviation over n seeds ({min(seeds)}..{max(seeds)}), budget '{config.budget}', solver "
-        f"{table.solver}, {sizes.test_large if large else sizes.test} test points.",
+        f"{table.solver}{points}.",
         "Bold: the best trained method on a data set, and those that a paired t-test over seeds (one-sided, 5%) cannot "
         "tell from it, if they are better than staying put (Identity) on every seed.",
         "✓ / ✗: our mean is / is not within three combined standard deviations of the published one.",

@@ -15,7 +15,7 @@ KEPT = sorted(path for path in FOLDER.glob("*/*/provenance.json") if (path.paren
 @pytest.mark.parametrize("path", KEPT, ids=[str(path.parent) for path in KEPT])
 def test_kept_runs_have_todays_settings_and_their_provenance(path: Path) -> None:
     budget, experiment = path.parts[-3:-1]
-    config = configuration.load(budget, (experiment,))
+    config = configuration.load(budget, (experiment,)).whole()
     provenance = json.loads(path.read_text())
     runs = read_runs(path.parent / "runs.csv")
     named = set(runs.dataset + "/" + runs.method + "/seed=" + runs.seed.astype(str))
@@ -28,7 +28,7 @@ def test_kept_runs_have_todays_settings_and_their_provenance(path: Path) -> None
 
 
 def test_there_is_a_reference_run_of_every_enabled_experiment() -> None:
-    config = configuration.load("quick")
+    config = configuration.load("quick").whole()
     expected = {name for name, experiment in config.experiments.items() if experiment.datasets}
     assert {path.parts[-2] for path in KEPT if path.parts[-3] == "quick"} == expected
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cfm import config as configuration
+from cfm.columns import column
 from cfm.paper import Published
 from cfm.settings import Table
 from cfm.statistics import indistinguishable
@@ -113,6 +114,8 @@ def test_a_method_that_diverged_on_a_seed_is_never_bold() -> None:
         for m, mine in values.items()
         for s, v in zip((42, 43, 44), mine, strict=True)
     ]
-    assert comparison._best(config, pd.DataFrame(rows), "gaussian_moons", "npe") == {"otcfm", "fm"}
+    moons = column(config, "toy2d", "gaussian_moons")
+    assert moons is not None
+    assert comparison._best(config, "toy2d", pd.DataFrame(rows), moons, "npe") == {"otcfm", "fm"}
     kept = pd.DataFrame([r for r in rows if r["method"] != "identity"])
-    assert "icnn" in comparison._best(config, kept, "gaussian_moons", "npe")
+    assert "icnn" in comparison._best(config, "toy2d", kept, moons, "npe")

@@ -1,7 +1,15 @@
-"""Data (paper, section 5.1).
+"""Data (paper, sections 5.1 and 5.2).
 
-Input: nothing (the two-dimensional problems are drawn). Output: one `data.npz` per experiment and data set.
+Input: nothing (the two-dimensional problems are drawn), or a file that the data set names; where it lies does not
+matter, only what is in it. Output: one `data.npz` per experiment and data set.
 """
+
+
+def data_settings(experiment, wildcards):
+    """The resolved settings; and what else tells that a file has changed, if it is one without a checksum."""
+    stamp = CONFIG.datasets[wildcards.dataset].dataset.stamp()
+    return CONFIG.spec("data", experiment, wildcards.dataset) + (stamp or "")
+
 
 for experiment in CHUNKS:
 
@@ -17,9 +25,7 @@ for experiment in CHUNKS:
         params:
             budget=CONFIG.budget,
             experiment=experiment,
-            settings=functools.partial(
-                lambda experiment, wildcards: CONFIG.spec("data", experiment, wildcards.dataset), experiment
-            ),
+            settings=functools.partial(data_settings, experiment),
             code=lambda wildcards: commands.data_code(CONFIG, wildcards.dataset),
         message:
             "prepare {params.experiment}/{wildcards.dataset}"
