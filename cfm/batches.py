@@ -99,14 +99,14 @@ class Pairing:
             parts.append(Pairs(zeros, zeros, half, zeros, 0.0, 0.0, *self._clock(k, n)))
         return Pairs.joined(parts)
 
-    def pair(self, leg: int, x0: Points, x1: Points, seed: int, purpose: str, step: int) -> Pairs:
-        """Couple two batches of an interval."""
+    def pair(self, leg: int, x0: Points, x1: Points, times: Points | None, seed: int, purpose: str, step: int) -> Pairs:
+        """Coupled points of an interval with noise, and with times of their own or uniform ones."""
         began = time.perf_counter()
         rng = stream(seed, _named(f"coupling/{purpose}", leg), step)
         i, j = self.method.couple(x0, x1, rng, self.potentials[leg])
         coupling_seconds = time.perf_counter() - began
         rng = stream(seed, _named(f"path/{purpose}", leg), step)
-        t = open_uniform(rng, len(i))[:, None]
+        t = open_uniform(rng, len(i))[:, None] if times is None else times[j]
         eps = rng.standard_normal((len(i), *x1.shape[1:]), dtype=np.float32)
         return Pairs(x0[i], x1[j], t, eps, 0.0, coupling_seconds, *self._clock(leg, len(i)))
 
@@ -137,14 +137,15 @@ def _training_pairs(pairing: Pairing, leg: int, seed: int, step: int) -> Pairs:
     """Target points from the seed's deck, sources from a deck or fresh noise."""
     began = time.perf_counter()
     data, size = pairing.points(seed, leg), pairing.size
-    target = data.target("train")
-    x1 = target[deal(len(target), seed, _named("target", leg), step, size)]
+    target, times = data.target("train"), data.own_times("train")
+    cards = deal(len(target), seed, _named("target", leg), step, size)
+    x1 = target[cards]
     if data.gaussian_source:
         x0 = stream(seed, "source/train", step).standard_normal(x1.shape, dtype=np.float32)
     else:
         source = data.source("train", seed)
-        x0 = source[deal(len(source), seed, _named("target" if data.paired else "source", leg), step, size)]
-    pairs = pairing.pair(leg, x0, x1, seed, "train", step)
+        x0 = source[cards if data.paired else deal(len(source), seed, _named("source", leg), step, size)]
+    pairs = pairing.pair(leg, x0, x1, None if times is None else times[cards], seed, "train", step)
     pairs.drawing_seconds = time.perf_counter() - began - pairs.coupling_seconds
     return pairs
 
@@ -158,10 +159,11 @@ def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
     size, chunks = pairing.size, []
     for leg in range(len(pairing.legs)):
         data = pairing.points(seed, leg)
-        n, x0, x1 = _smaller(data), data.source("val", seed), data.target("val")
+        n, x0, x1, times = _smaller(data), data.source("val", seed), data.target("val"), data.own_times("val")
         for k, start in enumerate(range(0, n, size)):
             rows = slice(start, min(start + size, n))
-            chunks.append(pairing.pair(leg, x0[rows], x1[rows], seed, "val", k))
+            own = None if times is None else times[rows]
+            chunks.append(pairing.pair(leg, x0[rows], x1[rows], own, seed, "val", k))
     return Pairs.joined(chunks)
 
 

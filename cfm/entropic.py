@@ -11,7 +11,7 @@ from cfm.errors import RunFailed
 
 # exp(-x) is a normal float64 number for x below this, so the Gibbs kernel has no entry that underflows.
 _KERNEL_RANGE = 690.0
-_TOLERANCE = 1e-2
+_TOLERANCE, _REFERENCE_TOLERANCE = 1e-2, 1e-4
 _MAX_ITERATIONS = 20_000
 _OVER_RELAXATION, _NEAR = 1.7, 0.5  # w, and the error below which it is used
 
@@ -34,13 +34,25 @@ def entropic_plan(x0: Floats, x1: Floats, epsilon: float) -> Floats:
     return u[:, None] * kernel * v
 
 
+def entropic_pairs(x0: Floats, x1: Floats, epsilon: float, n: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """N pairs (i, j) of the plan: source points in turn, j ~ P(j | i), shapes (n,), (n,).
+
+    For a reference, not for training: the plan is iterated to 1e-4.
+    """
+    kernel, _, v = _scaled_kernel(x0, x1, epsilon, tolerance=_REFERENCE_TOLERANCE)
+    rows = np.arange(n) % len(x0)
+    return rows, draw_partners(kernel[rows], v, rng.random(n))
+
+
 def entropic_partners(x0: Floats, x1: Floats, epsilon: float, rng: np.random.Generator) -> Ints:
     """For every row i of the entropic plan one column j ~ P(j | i), shape (n,): every source point is used once."""
     kernel, _, v = _scaled_kernel(x0, x1, epsilon)
     return draw_partners(kernel, v, rng.random(len(kernel)))
 
 
-def _scaled_kernel(x0: Floats, x1: Floats, epsilon: float) -> tuple[Floats, Floats, Floats]:
+def _scaled_kernel(
+    x0: Floats, x1: Floats, epsilon: float, tolerance: float = _TOLERANCE
+) -> tuple[Floats, Floats, Floats]:
     """Kernel K (n, m) and scalings u (n,), v (m,) with the plan diag(u) K diag(v); K lives until the next call."""
     cost = squared_distances(x0, x1)
     if not np.isfinite(cost).all():
@@ -51,10 +63,10 @@ def _scaled_kernel(x0: Floats, x1: Floats, epsilon: float) -> tuple[Floats, Floa
     cost *= -1 / epsilon
     kernel = np.exp(cost, out=cost)
     with np.errstate(all="ignore"):
-        u, v, error, passes = _sinkhorn(kernel, _TOLERANCE, _MAX_ITERATIONS, _OVER_RELAXATION)
+        u, v, error, passes = _sinkhorn(kernel, tolerance, _MAX_ITERATIONS, _OVER_RELAXATION)
     if not np.isfinite(error):
         raise RunFailed("the transport plan has non-finite entries")
-    if error > _TOLERANCE:
+    if error > tolerance:
         raise RunFailed(f"Sinkhorn's iterations miss the marginals by {error:.2g} after {passes} passes")
     return kernel, u, v
 

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 Side = Literal["x", "y"]
 WIDTH = 6.5  # inches, the text of a paper with one column
-_NAMES = {"w2": "W2 to test data", "npe": "normalised path error"}
+_NAMES = {
+    "w2": "W2 to test data",
+    "npe": "normalised path error",
+    "bridge_w2": "W2 to the true bridge",
+    "bridge_kl": "KL from the true bridge (nats)",
+}
 
 
 def metric_label(metric: str) -> str:

@@ -83,12 +83,20 @@ class Dataset:
         """N fresh points of the last marginal (for the `oracle` control)."""
         raise NotImplementedError
 
+    def draw_bridge(self, n: int, rng: np.random.Generator, plan: int | None = None) -> Array | None:
+        """N fresh paths of the Schroedinger bridge at the times of cfm/bridge.py, (T, n, dim); None if it is not known.
+
+        `plan`: points on each side of the plan that their ends come from, for data sets that need one.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class Prepared:
     """The prepared samples of a data set, as read from its `data.npz`.
 
     `times`, `span`: see `Dataset`. `paired`: the stored source points belong to the target points in the same rows.
+    What is known of the bridge between them is in the arrays `bridge_...`.
     """
 
     arrays: Mapping[str, Array]
@@ -101,6 +109,10 @@ class Prepared:
     def target(self, split: str) -> Array:
         """The points of q_1 in a split, shape (n, dim)."""
         return self.arrays[f"{split}_1"]
+
+    def own_times(self, split: str) -> Array | None:
+        """The times (n, 1) that belong to the points of a split, for pairs that have their own."""
+        return self.arrays.get(f"{split}_t")
 
     def source(self, split: str, seed: int) -> Array:
         """As many points of q_0 as the split has of q_1, fresh normal ones of this seed; or those that are stored."""

@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 
 from cfm.datasets.base import DATA_SEED, SPLITS, Array, Dataset
-from cfm.errors import UserError
 from cfm.rng import stream
 from cfm.settings import Sizes
 
@@ -74,6 +73,11 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], Array]] = {
 }
 
 
+def draw(name: str, n: int, rng: np.random.Generator) -> Array:
+    """N fresh points (n, 2) of a distribution by its name; "gaussian" is the standard normal one."""
+    return rng.standard_normal((n, 2), dtype=np.float32) if name == "gaussian" else _DRAW[name](n, rng)
+
+
 @dataclass(frozen=True)
 class Toy2d(Dataset):
     """A source and a target distribution in the plane, by name."""
@@ -90,8 +94,7 @@ class Toy2d(Dataset):
         return self.source == "gaussian"
 
     def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
-        if sizes is None:
-            raise UserError("the experiment must say 'sizes': the two-dimensional problems are drawn")
+        assert sizes is not None  # the check of the configuration sees to it
         counts = [getattr(sizes, split) for split in SPLITS]
         arrays: dict[str, Array] = {}
         for k, name in enumerate((self.source, self.target)):

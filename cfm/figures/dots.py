@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 SHOWS = "runs"
 _WIDE = 10  # a range that needs a logarithmic axis
+_LABEL = 24  # characters in a line of a method's label
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
@@ -27,11 +29,11 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     runs = runs[runs.solver == settings.solver]
     names, seeds = config.experiments[experiment].datasets, config.experiments[experiment].seeds
     methods = methods_shown(config, experiment, settings)
-    size = (WIDTH / 4 * max(len(names), 2), 0.24 * len(methods) + 0.8)
+    size = (WIDTH / 4 * max(len(names), 2), 0.26 * len(methods) + 0.8)
     figure, axes = pyplot.subplots(1, len(names), figsize=size, sharey=True, squeeze=False)
     figure.set_layout_engine("constrained")
     for axis, name in zip(axes[0], names, strict=True):
-        method_rows(axis, [config.methods[method].entry.label for method in methods])
+        method_rows(axis, [textwrap.fill(config.methods[method].entry.label, _LABEL) for method in methods])
         axis.set_title(config.datasets[name].entry.label, fontsize="medium")
         axis.tick_params(axis="x", labelsize="small")
         here = runs[runs.dataset == name]

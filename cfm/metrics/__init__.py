@@ -1,11 +1,12 @@
 """Every metric by name."""
 
-from cfm.metrics import cost, learning, objective, path_energy, wasserstein
+from cfm.metrics import bridge, cost, learning, objective, path_energy, wasserstein
 from cfm.metrics.base import Metric
 
 METRICS: dict[str, Metric] = {
     **wasserstein.METRICS,
     **path_energy.METRICS,
+    **bridge.METRICS,
     **learning.METRICS,
     **objective.METRICS,
     **cost.METRICS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -22,7 +22,8 @@ class Evaluation:
     `x0`, `x1`: source and transported points, shape (n, dim); `target`: test points, shape (m, dim); `energy`: path
     energy of each point, shape (n,), None where only end points are known; `reference`: W2^2 between source and target
     as the identity control measured it, None for the identity itself; `train_seconds` and `learning_w2` (mean W2 of
-    the learning curve): None where nothing was trained.
+    the learning curve): None where nothing was trained; `trajectory`: times (T,) and points (T, n, dim) of the test
+    set's paths; `known`: the data set's arrays.
     """
 
     x0: Points
@@ -34,6 +35,8 @@ class Evaluation:
     train_seconds: float | None
     learning_w2: float | None
     reference: float | None
+    trajectory: tuple[Points, Points] | None = None
+    known: Mapping[str, Points] = field(default_factory=dict)
 
     @functools.cached_property
     def w2_squared(self) -> float:

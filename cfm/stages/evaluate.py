@@ -138,6 +138,8 @@ def _evaluations(
                 float(stored["train_seconds"]) if "train_seconds" in stored else None,
                 float(stored["learning_w2"]) if "learning_w2" in stored else None,
                 None if references is None else references.get(split),
+                (stored["t"], stored["trajectory"][:, rows]) if "trajectory" in stored else None,
+                data.arrays,
             )
     return cut
 

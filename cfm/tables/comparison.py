@@ -196,8 +196,9 @@ def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell])
     notes += [
         f"{config.methods[name].entry.label} is trained with other settings: {_differences(own, settings.train)}."
         for name, own in settings.train_of.items()
+        if name in config.methods_of(experiment)
     ]
-    notes.append("The rows marked (control) are the ceiling and the noise floor of W2 at this sample size.")
+    notes.append("The rows marked (control) are the ceiling and the noise floor of distances at this sample size.")
     notes.append("Provenance of every run: provenance.json in its folder; all values: runs.csv.")
     return notes
 

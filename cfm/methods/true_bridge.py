@@ -1,0 +1,36 @@
+"""Control: paths of the true Schroedinger bridge, from an entropic plan of a given size. How large need it be?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cfm.bridge import TIMES
+from cfm.datasets.base import Dataset
+from cfm.methods.base import Method, Start
+from cfm.settings import Solver
+from cfm.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class TrueBridge(Method):
+    """Fresh paths of the bridge; `plan`: points on each side of the plan that their ends come from."""
+
+    plan: int
+    trained = False
+
+    def unsupported(self, dataset: Dataset) -> str | None:
+        known = type(dataset).draw_bridge is not Dataset.draw_bridge
+        return None if known else "its bridge is not known"
+
+    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
+        assert start.dataset is not None
+        paths = start.dataset.draw_bridge(len(start.x0), start.rng, self.plan)
+        assert paths is not None
+        return Trajectory(TIMES, paths, 0, 0.0)
+
+
+METHOD = TrueBridge
