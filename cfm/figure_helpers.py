@@ -28,7 +28,7 @@ _NAMES = {
     "w2": "W2 to test data",
     "npe": "normalised path error",
     "bridge_w2": "W2 to the true bridge",
-    "bridge_kl": "KL from the true bridge (nats)",
+    "bridge_kl": "KL (nats)",
 }
 
 

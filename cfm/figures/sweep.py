@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 SHOWS = "runs"
-_AXES = {"ot_batch": "points per plan, k", "sigma": "width σ"}
+_AXES = {"ot_batch": "points per plan, k", "sigma": "width σ", "plan": "points per plan of the truth"}
 _WIDE = 30  # a range that needs a logarithmic axis
 
 
