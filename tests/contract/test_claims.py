@@ -1,5 +1,6 @@
 """The claims engine: verdicts on synthetic runs whose answer is known."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scipy import stats
 from cfm import claims as engine
 from cfm import config as configuration
 from cfm.claims import Claim, count, judge, load_claims
+from cfm.entries import by_name
 from cfm.errors import UserError
 from cfm.referee import report, write_claims
 from cfm.settings import PAIRS
@@ -143,13 +145,15 @@ def test_paired_without_spread() -> None:
 
 
 def test_every_claim_of_the_project_can_be_judged() -> None:
-    """Names exist, and what a claim compares is measured in its experiment."""
-    for name, claim in load_claims(CONFIG).items():
-        experiment = CONFIG.experiments[claim.experiment]
+    """Names exist, and what a claim compares is measured in its experiment, where all of it is run."""
+    config = configuration.load("paper").whole()
+    for name, claim in load_claims(config).items():
+        experiment = config.experiments[claim.experiment]
         assert claim.metric.removesuffix("_large") in experiment.metrics, name
         assert set(claim.solvers) <= ({PAIRS} if experiment.objective else set(experiment.solvers)), name
-        assert set(claim.below + claim.above) <= set(CONFIG.methods_of(claim.experiment)), name
-        assert set(claim.datasets) <= set(experiment.datasets), name
+        assert set(claim.below + claim.above) <= set(config.methods_of(claim.experiment)), name
+        members = {m for dataset in claim.datasets for m in by_name(config.datasets)[dataset]}
+        assert members <= set(experiment.datasets), name
 
 
 def test_a_claim_with_one_side_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,3 +183,28 @@ def test_the_report_counts_and_shows_evidence(tmp_path: Path, monkeypatch: pytes
     assert set(table.loc[["sbcfm_collapse_is_numerical"]].verdict) == {"not run"}
     text = layout.claims("md").read_text()
     assert f"**{counts['holds']} holds" in text and "otcfm: " in text and "95%" in text
+
+
+def test_a_claim_on_a_time_course_is_about_its_mean_over_left_out_times() -> None:
+    """One left-out time the other way does not decide; data that are not on this machine leave the claim not run."""
+    config = configuration.load("quick", ("single_cell",))
+    times = [name for name in config.experiments["single_cell"].datasets if name.startswith("branching")]
+    assert len(times) == 3
+    noise = np.random.default_rng(0)
+    rows = [
+        {"dataset": d, "method": m, "seed": s, "solver": "euler", "metric": "w1", "status": "ok"}
+        | {"value": 1 + 0.01 * noise.standard_normal() + (m == "icfm") * gap}
+        for d, gap in zip(times, (2.0, 2.0, -1.0), strict=True)
+        for m in ("otcfm", "icfm")
+        for s in range(42, 47)
+    ]
+    runs = pd.DataFrame(rows)
+    claim = Claim("", "", "single_cell", "w1", ("otcfm",), ("icfm",), solvers=("euler",))
+
+    def verdict(datasets: list[str], these: pd.DataFrame = runs) -> str:
+        return judge("claim", dataclasses.replace(claim, datasets=tuple(datasets)), config, these).verdict
+
+    assert verdict(["branching"]) == "holds"
+    assert verdict(times) == "fails"
+    assert verdict(["branching"], runs[runs.dataset != times[0]]) == "not run"
+    assert verdict(["branching", "cite"]) == "not run"

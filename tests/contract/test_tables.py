@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cfm import config as configuration
-from cfm.columns import column
+from cfm.columns import column, columns
 from cfm.paper import Published
 from cfm.settings import Table
 from cfm.statistics import indistinguishable
@@ -119,3 +119,20 @@ def test_a_method_that_diverged_on_a_seed_is_never_bold() -> None:
     assert comparison._best(config, "toy2d", pd.DataFrame(rows), moons, "npe") == {"otcfm", "fm"}
     kept = pd.DataFrame([r for r in rows if r["method"] != "identity"])
     assert "icnn" in comparison._best(config, "toy2d", kept, moons, "npe")
+
+
+def test_a_time_course_has_a_column_for_its_mean_and_one_for_every_left_out_time() -> None:
+    """The published value stands beside the mean, which is over seeds that have every time."""
+    config = configuration.load("paper", ("single_cell",)).whole()
+    shown = columns(config, "single_cell")
+    names = [found.name for found in shown]
+    assert names[:4] == ["embryoid", "embryoid_without_1", "embryoid_without_2", "embryoid_without_3"]
+    assert [found.paper for found in shown[:4]] == ["EB", None, None, None]
+    rows = [
+        {"dataset": f"embryoid_without_{k}", "method": "otcfm", "seed": s, "metric": "w1", "value": k + s}
+        for k in (1, 2, 3)
+        for s in (42, 43)
+    ]
+    assert shown[0].by_seed(pd.DataFrame(rows), "otcfm", "w1") == {42: 44.0, 43: 45.0}
+    assert shown[0].by_seed(pd.DataFrame(rows[:-1]), "otcfm", "w1") == {42: 44.0}
+    assert shown[1].by_seed(pd.DataFrame(rows), "otcfm", "w1") == {42: 43.0, 43: 44.0}
