@@ -206,6 +206,8 @@ def _experiment(
     merged = _merge(base, overlay)
     train_of = {m: _merge(merged.get("train"), changed) for m, changed in merged.get("train_of", {}).items()}
     settings = build(Experiment, merged | {"train_of": train_of}, where)
+    if base.get("datasets") and not settings.datasets:  # the budget goes without it
+        return replace(settings, tables={}, figures={})
     settings = replace(settings, datasets=_datasets(settings, datasets, where))
     measured = [
         name for name, metric in METRICS.items() if (metric.compute is None) == (settings.objective is not None)

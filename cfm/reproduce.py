@@ -76,7 +76,8 @@ def _announce(config: Config) -> None:
         total = sum(count for (experiment, _), count in states.items() if experiment == name)
         seeds = f"seeds {settings.seeds[0]}..{settings.seeds[-1]}, " if settings.seeds else ""
         runs = f"{total} runs ({states[name, 'done']} done), " if total else ""
-        print(f"  {name}: {settings.title}: {seeds}{runs}{len(settings.tables)} tables")
+        if total or settings.tables:
+            print(f"  {name}: {settings.title}: {seeds}{runs}{len(settings.tables)} tables")
     for line in skipped_lines(config):
         print(f"  {line}")
     sys.stdout.flush()

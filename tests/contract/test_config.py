@@ -204,3 +204,14 @@ def test_an_experiment_may_be_restricted_to_some_methods(folder: Path) -> None:
     _replace(folder / "experiments/toy2d.yaml", "only: [icfm, rf2,", "only: [rf2,")
     with pytest.raises(UserError, match=r"rf2\.teacher: unknown method 'icfm'"):
         configuration.load("paper")
+
+
+def test_a_budget_may_go_without_an_experiment(folder: Path) -> None:
+    """No data sets, so nothing to show; the other experiments keep what they show."""
+    with open(folder / "budgets/smoke.yaml", "a") as file:
+        file.write("  objective_again: {datasets: []}\n")
+    (folder / "experiments/objective_again.yaml").write_text((folder / "experiments/objective.yaml").read_text())
+    config = configuration.load("smoke", ("objective_again", "taxonomy"))
+    assert not config.runs("objective_again") and not config.experiments["objective_again"].tables
+    assert config.experiments["taxonomy"].tables
+    assert configuration.load("paper", ("objective_again",)).experiments["objective_again"].tables
