@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHOWS = "runs"
 _WIDE = 10  # a range that needs a logarithmic axis
+_COLUMNS = 4
 _LABEL = 24  # characters in a line of a method's label
 
 
@@ -29,10 +30,14 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     runs = runs[runs.solver == settings.solver]
     names, seeds = config.experiments[experiment].datasets, config.experiments[experiment].seeds
     methods = methods_shown(config, experiment, settings)
-    size = (WIDTH / 4 * max(len(names), 2), 0.26 * len(methods) + 0.8)
-    figure, axes = pyplot.subplots(1, len(names), figsize=size, sharey=True, squeeze=False)
+    rows = -(-len(names) // _COLUMNS)
+    columns = -(-len(names) // rows)  # as many in each row
+    size = (WIDTH / _COLUMNS * max(columns, 2), (0.26 * len(methods) + 0.6) * rows + 0.2)
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
     figure.set_layout_engine("constrained")
-    for axis, name in zip(axes[0], names, strict=True):
+    for axis in axes.flat[len(names) :]:
+        axis.set_axis_off()
+    for axis, name in zip(axes.flat, names, strict=False):
         method_rows(axis, [textwrap.fill(config.methods[method].entry.label, _LABEL) for method in methods])
         axis.set_title(config.datasets[name].entry.label, fontsize="medium")
         axis.tick_params(axis="x", labelsize="small")
