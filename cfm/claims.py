@@ -59,9 +59,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One test of a claim: its two sides in words, and the result; None where values are missing."""
+    """One test of a claim: where, its two sides in words, and the result; None where values are missing."""
 
-    dataset: str
+    column: Column
     solver: str
     below: str
     above: str
@@ -144,9 +144,9 @@ def _compare(
     sides = words + (f" − {claim.margin:g}" if claim.margin else ""), above or f"{claim.bound:g}"
     shared = left.keys() & right.keys()
     if not shared:
-        return Comparison(where.name, solver, *sides, (float("nan"), float("nan")), None)
+        return Comparison(where, solver, *sides, (float("nan"), float("nan")), None)
     means = (sum(left[s] for s in shared) / len(shared), sum(right[s] for s in shared) / len(shared))
-    return Comparison(where.name, solver, *sides, means, paired(left, right))
+    return Comparison(where, solver, *sides, means, paired(left, right))
 
 
 def judge_all(config: Config) -> list[Judged]:
@@ -162,7 +162,7 @@ def row(comparison: Comparison | None) -> dict[str, object]:
         return {}
     result = comparison.result
     return {
-        "dataset": comparison.dataset,
+        "dataset": comparison.column.name,
         "solver": comparison.solver,
         "below": comparison.below,
         "above": comparison.above,

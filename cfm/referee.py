@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cfm.claims import VERDICTS, Comparison, Judged, judge_all, row
+from cfm.claims import VERDICTS, Judged, judge_all, row
+from cfm.columns import column
 from cfm.config import Config
 from cfm.metrics import metric_of
 from cfm.resume import write_text
@@ -46,7 +47,7 @@ def report(config: Config, judged: list[Judged]) -> str:
     lines += [f"| {k} | {j.claim.statement} | {j.verdict} |" for k, j in enumerate(judged, start=1)]
     for k, j in enumerate(judged, start=1):
         lines += ["", f"## {k}. {j.claim.statement}", "", f"*{j.claim.place}.* {_opinion(config, j)}"]
-        lines += ["", *_evidence(config, j)] if j.comparisons else []
+        lines += ["", *_evidence(j)] if j.comparisons else []
     return "\n".join(lines) + "\n"
 
 
@@ -59,10 +60,13 @@ def _opinion(config: Config, judged: Judged) -> str:
             return f"**Not run**: {missing} of {len(judged.comparisons)} comparisons have no values."
         if config.budget not in judged.claim.budgets:
             return f"**Not run**: it takes budget {' or '.join(judged.claim.budgets)}."
-        return f"**Not run**: experiment {judged.claim.experiment} is not part of this run."
+        if judged.claim.experiment not in config.experiments:
+            return f"**Not run**: experiment {judged.claim.experiment} is not part of this run."
+        absent = [d for d in judged.claim.datasets if column(config, judged.claim.experiment, d) is None]
+        return f"**Not run**: {', '.join(absent or judged.claim.datasets)}: no data in this run."
     weakest, result = max(found, key=lambda pair: pair[1].p)
     significant = sum(r.p < LEVEL for _, r in found)
-    where = f"on {_place(config, weakest)}: {_difference(result)}"
+    where = f"on {weakest.column.label} ({weakest.solver}, {weakest.above}): {_difference(result)}"
     if judged.verdict == "holds":
         return f"**Holds** in all {len(found)} comparisons; the difference is least certain {where}."
     if judged.verdict == "fails":
@@ -70,22 +74,18 @@ def _opinion(config: Config, judged: Judged) -> str:
     return f"**Undecided**: {significant} of {len(found)} comparisons are significant; least {where}."
 
 
-def _place(config: Config, comparison: Comparison) -> str:
-    return f"{config.datasets[comparison.dataset].entry.label} ({comparison.solver}, {comparison.above})"
-
-
 def _difference(result: Paired) -> str:
     return f"{result.mean:.3g} [{result.low:.3g}, {result.high:.3g}], n = {result.n}, p = {result.p:.2g}"
 
 
-def _evidence(config: Config, judged: Judged) -> list[str]:
+def _evidence(judged: Judged) -> list[str]:
     metric = judged.claim.metric
     lines = [
         f"| data | solver | lower {metric} ({metric_of(metric).unit}) | higher | difference [95%] | d | n | p |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for c in judged.comparisons:
-        data = config.datasets[c.dataset].entry.label
+        data = c.column.label
         if c.result is None:
             lines.append(f"| {data} | {c.solver} | {c.below} | {c.above} | not run | | 0 | |")
             continue

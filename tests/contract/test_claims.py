@@ -120,7 +120,7 @@ def test_impossible_pairs_are_left_out() -> None:
     runs = _runs(otcfm=1.0, fm=2.0)
     judged = judge("claim", Claim("", "", "toy2d", "npe", ("otcfm",), ("fm",)), CONFIG, runs)
     assert judged.verdict == "holds"
-    assert "moons_8gaussians" not in [c.dataset for c in judged.comparisons] and len(judged.comparisons) == 3
+    assert "moons_8gaussians" not in [c.column.name for c in judged.comparisons] and len(judged.comparisons) == 3
 
 
 def test_paired_is_students_test_on_the_differences() -> None:
@@ -202,9 +202,13 @@ def test_a_claim_on_a_time_course_is_about_its_mean_over_left_out_times() -> Non
     claim = Claim("", "", "single_cell", "w1", ("otcfm",), ("icfm",), solvers=("euler",))
 
     def verdict(datasets: list[str], these: pd.DataFrame = runs) -> str:
-        return judge("claim", dataclasses.replace(claim, datasets=tuple(datasets)), config, these).verdict
+        judged = judge("claim", dataclasses.replace(claim, datasets=tuple(datasets)), config, these)
+        told.append(report(config, [judged]))
+        return judged.verdict
 
+    told: list[str] = []
     assert verdict(["branching"]) == "holds"
+    assert "branching, mean" in told[-1]
     assert verdict(times) == "fails"
     assert verdict(["branching"], runs[runs.dataset != times[0]]) == "not run"
-    assert verdict(["branching", "cite"]) == "not run"
+    assert verdict(["branching", "multi"]) == "not run" and "multi: no data in this run" in told[-1]
