@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Side = Literal["x", "y"]
 WIDTH = 6.5  # inches, the text of a paper with one column
 _NAMES = {
+    "w1": "W1 to test data",
     "w2": "W2 to test data",
     "npe": "normalised path error",
     "bridge_w2": "W2 to the true bridge",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SHOWS = "runs"
 _WIDE = 10  # a range that needs a logarithmic axis
 _COLUMNS = 4
-_LABEL = 24  # characters in a line of a method's label
+_LABEL, _TITLE = 24, 18  # characters in a line of a method's label and of a data set's
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
@@ -39,7 +39,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         axis.set_axis_off()
     for axis, name in zip(axes.flat, names, strict=False):
         method_rows(axis, [textwrap.fill(config.methods[method].entry.label, _LABEL) for method in methods])
-        axis.set_title(config.datasets[name].entry.label, fontsize="medium")
+        axis.set_title(textwrap.fill(config.datasets[name].entry.label, _TITLE), fontsize="medium")
         axis.tick_params(axis="x", labelsize="small")
         here = runs[runs.dataset == name]
         stats = spread(here[(here.metric == settings.metrics[0]) & (here.status == "ok")].groupby("method").value)
