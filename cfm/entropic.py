@@ -30,7 +30,7 @@ def entropic_plan(x0: Floats, x1: Floats, epsilon: float) -> Floats:
     but the reduced cost is zero along the optimal assignment, so no row of the kernel vanishes
     however small epsilon is: the stabilisation of Schmitzer (2019), with the limit as starting point.
     """
-    kernel, u, v = _scaled_kernel(x0, x1, epsilon)
+    kernel, u, v = _scaled_kernel(x0, x1, epsilon, _TOLERANCE)
     return u[:, None] * kernel * v
 
 
@@ -39,20 +39,18 @@ def entropic_pairs(x0: Floats, x1: Floats, epsilon: float, n: int, rng: np.rando
 
     For a reference, not for training: the plan is iterated to 1e-4.
     """
-    kernel, _, v = _scaled_kernel(x0, x1, epsilon, tolerance=_REFERENCE_TOLERANCE)
+    kernel, _, v = _scaled_kernel(x0, x1, epsilon, _REFERENCE_TOLERANCE)
     rows = np.arange(n) % len(x0)
     return rows, draw_partners(kernel[rows], v, rng.random(n))
 
 
 def entropic_partners(x0: Floats, x1: Floats, epsilon: float, rng: np.random.Generator) -> Ints:
     """For every row i of the entropic plan one column j ~ P(j | i), shape (n,): every source point is used once."""
-    kernel, _, v = _scaled_kernel(x0, x1, epsilon)
+    kernel, _, v = _scaled_kernel(x0, x1, epsilon, _TOLERANCE)
     return draw_partners(kernel, v, rng.random(len(kernel)))
 
 
-def _scaled_kernel(
-    x0: Floats, x1: Floats, epsilon: float, tolerance: float = _TOLERANCE
-) -> tuple[Floats, Floats, Floats]:
+def _scaled_kernel(x0: Floats, x1: Floats, epsilon: float, tolerance: float) -> tuple[Floats, Floats, Floats]:
     """Kernel K (n, m) and scalings u (n,), v (m,) with the plan diag(u) K diag(v); K lives until the next call."""
     cost = squared_distances(x0, x1)
     if not np.isfinite(cost).all():
