@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from cfm.assignment import MAX_ITERATIONS, pot
+from cfm.assignment import network_simplex
 from cfm.assignment.arrays import Floats
 from cfm.errors import RunFailed
 
@@ -27,11 +27,8 @@ def transport_plan(x: Floats, y: Floats, power: int) -> tuple[Floats, Floats]:
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise RunFailed("optimal transport: non-finite points")
     cost = np.asarray(cdist(x, y, _METRICS[power]), dtype=np.float64)
-    weights = [np.full(len(points), 1 / len(points)) for points in (x, y)]
-    plan, log = pot().emd(*weights, cost, numItermax=MAX_ITERATIONS, log=True)
-    if log["warning"] is not None:
-        raise RunFailed(f"ot.emd: {log['warning']}")
-    return plan, cost
+    a, b = (np.full(len(points), 1 / len(points)) for points in (x, y))
+    return network_simplex(a, b, cost)[0], cost
 
 
 def wasserstein_power(x: Floats, y: Floats, power: int) -> float:

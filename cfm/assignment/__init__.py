@@ -129,13 +129,18 @@ def pot() -> Any:
     return ot
 
 
-def _dense(x: Floats, y: Floats, a: Floats, b: Floats) -> tuple[Ints, Floats]:
-    """Optimal plan as the main target of each point, and source duals, for masses a and b."""
-    cost = np.asarray(cdist(x, y, "sqeuclidean"), dtype=np.float64)
+def network_simplex(a: Floats, b: Floats, cost: Floats) -> tuple[Floats, Floats]:
+    """An optimal plan (n, m) between masses a (n,) and b (m,) for a cost (n, m), by POT, and source duals (n,)."""
     plan, log = pot().emd(a, b, cost, numItermax=MAX_ITERATIONS, log=True)
     if log["warning"] is not None:
         raise RunFailed(f"ot.emd: {log['warning']}")
-    return plan.argmax(axis=1), log["u"]
+    return plan, log["u"]
+
+
+def _dense(x: Floats, y: Floats, a: Floats, b: Floats) -> tuple[Ints, Floats]:
+    """Optimal plan as the main target of each point, and source duals, for masses a and b."""
+    plan, duals = network_simplex(a, b, np.asarray(cdist(x, y, "sqeuclidean"), dtype=np.float64))
+    return plan.argmax(axis=1), duals
 
 
 def _dense_permutation(x: Floats, y: Floats) -> Ints:
