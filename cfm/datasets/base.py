@@ -83,6 +83,11 @@ class Dataset:
         """N fresh points of the last marginal (for the `oracle` control)."""
         raise NotImplementedError
 
+    @property
+    def knows_bridge(self) -> bool:
+        """Can `draw_bridge` draw?"""
+        return type(self).draw_bridge is not Dataset.draw_bridge
+
     def draw_bridge(self, n: int, rng: np.random.Generator, plan: int | None = None) -> Array | None:
         """N fresh paths of the Schroedinger bridge at the times of cfm/bridge.py, (T, n, dim); None if it is not known.
 

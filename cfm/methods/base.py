@@ -87,14 +87,17 @@ class Start:
     """What a sampler starts from: the points `x0` (n, dim), the data set, and the run's own random stream.
 
     The data set is None where half-trained networks are looked at; only controls need it, and the prepared samples.
-    `span`: from when to when the points are carried.
     """
 
     x0: Points
     dataset: Dataset | None
     rng: np.random.Generator
     data: Prepared | None = None
-    span: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From when to when the points are carried."""
+        return (0.0, 1.0) if self.data is None else self.data.span
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ class TrueBridge(Method):
     trained = False
 
     def unsupported(self, dataset: Dataset) -> str | None:
-        known = type(dataset).draw_bridge is not Dataset.draw_bridge
-        return None if known else "its bridge is not known"
+        return None if dataset.knows_bridge else "its bridge is not known"
 
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
         assert start.dataset is not None

@@ -75,7 +75,7 @@ def _samples(
     device: torch.device,
 ) -> dict[str, np.ndarray]:
     x0 = data.evaluation_source(seed, solver.points)
-    start = Start(x0, dataset, stream(seed, "sample"), data, data.span)
+    start = Start(x0, dataset, stream(seed, "sample"), data)
     if failure is None:
         try:
             return as_arrays(transport(method, net, start, solver, device))

@@ -57,7 +57,7 @@ def _carried(method: Method, data: Prepared, folder: Path, settings: Training = 
         trainer.run(lambda *_: None)
         net = trainer.net
     seen = method.view(data)
-    start = Start(seen.evaluation_source(0, "test"), None, stream(0, "sample"), seen, seen.span)
+    start = Start(seen.evaluation_source(0, "test"), None, stream(0, "sample"), seen)
     return transport(method, net, start, EULER).x[-1]
 
 
@@ -178,7 +178,7 @@ def test_a_normalising_flow_learns_a_time_course(tmp_path: Path) -> None:
 
 def test_split_halves_are_disjoint_and_measured_against_each_other() -> None:
     data = _snapshots()
-    start = Start(data.evaluation_source(0, "test"), None, stream(0, "sample"), data, data.span)
+    start = Start(data.evaluation_source(0, "test"), None, stream(0, "sample"), data)
     halves = SplitHalf().sample(None, start, EULER)
     assert halves.target is not None
     together = np.concatenate([halves.x[-1], halves.target])
