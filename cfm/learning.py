@@ -33,7 +33,7 @@ def due(step: int, every: int, steps: int) -> bool:
 def validation_w2(method: Method, net: nn.Module, data: Prepared, seed: int) -> float | None:
     """W2 in data units between carried sources and targets of the validation set.
 
-    None if the solver fails, and where no validation points tell: at a time that is left out.
+    None if the solver fails, and where no validation points tell: at a time that is left out, or if they are weighted.
     """
     from cfm.assignment import wasserstein2_squared
     from cfm.couplings import flat
@@ -41,6 +41,8 @@ def validation_w2(method: Method, net: nn.Module, data: Prepared, seed: int) -> 
     from cfm.transport import transport
 
     if data.times != (0.0, 1.0) or data.span != (0.0, 1.0) or data.count("val") != len(data.target("val")):
+        return None
+    if data.weighted("val"):
         return None
     start = Start(data.source("val", seed), None, stream(seed, "sample/val"))
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config, Run, canonical, digest
 from cfm.errors import UserError
-from cfm.figures.base import draw, shows, suffixes
+from cfm.figures.base import datasets_shown, draw, shows, suffixes
 from cfm.referee import write_claims
 from cfm.resume import write_json, write_text
 from cfm.settings import Experiment
@@ -76,7 +76,8 @@ def _keep_figures(config: Config, there: Config, experiment: str) -> None:
         source = shows(figure.kind)
         if source == "runs":
             draw(there, experiment, name, None)
-        for dataset in settings.datasets if source in ("data", "samples") else (None,):
+        datasets = datasets_shown(there, experiment, figure)
+        for dataset in datasets if source in ("data", "samples") else (None,):
             for suffix in suffixes(figure.kind):
                 drawn, kept = (c.layout.figure(experiment, name, dataset, suffix) for c in (config, there))
                 if suffix == "pdf":  # large, and the png shows the same

@@ -38,13 +38,15 @@ class Training:
 class Solver:
     """An ODE solver from t = 0 to 1: `steps` for fixed schemes, `tolerance` (atol = rtol) for dopri5.
 
-    `points`: carry only the test set along, or all evaluation points (test and large test set).
+    `points`: carry only the test set along, or all evaluation points (test and large test set). `divergence`: how the
+    divergence is taken that tells log densities, which are not computed unless it is given.
     """
 
     scheme: Literal["euler", "midpoint", "rk4", "dopri5"]
     steps: int | None = None
     tolerance: float | None = None
     points: Literal["test", "all"] = "test"
+    divergence: Literal["exact", "hutchinson"] | None = None
 
 
 @dataclass(frozen=True)

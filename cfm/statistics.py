@@ -61,15 +61,14 @@ def half_width(std: Any, n: Any) -> Any:
     return stdtrit(n - 1, 0.5 + CONFIDENCE / 2) * std / n**0.5
 
 
-def indistinguishable(values: Mapping[str, Mapping[int, float]], lower: bool) -> set[str]:
+def indistinguishable(values: Mapping[str, Mapping[int, float]]) -> set[str]:
     """The best of some methods, values by name and seed, and those that a paired one-sided t-test cannot tell from it.
 
-    Best is the lowest (or highest) mean over seeds. Empty if no method has two seeds.
+    Best is the lowest mean over seeds. Empty if no method has two seeds.
     """
-    sign = 1 if lower else -1
-    signed = {name: {s: sign * v for s, v in mine.items()} for name, mine in values.items() if len(mine) > 1}
-    if not signed:
+    several = {name: mine for name, mine in values.items() if len(mine) > 1}
+    if not several:
         return set()
-    best = min(signed, key=lambda name: float(np.mean([*signed[name].values()])))
-    shared = {name for name, mine in signed.items() if len(mine.keys() & signed[best].keys()) > 1}
-    return {name for name in shared if name == best or paired(signed[best], signed[name]).p >= LEVEL}
+    best = min(several, key=lambda name: float(np.mean([*several[name].values()])))
+    shared = {name for name, mine in several.items() if len(mine.keys() & several[best].keys()) > 1}
+    return {name for name in shared if name == best or paired(several[best], several[name]).p >= LEVEL}

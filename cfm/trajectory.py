@@ -11,11 +11,20 @@ Points = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class LogDensity:
+    """Logarithms in nats of a density at n points, (n,), and the standard errors of those that are estimated."""
+
+    value: Points
+    error: Points | None = None
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """`x` (T, n, dim) at times `t` (T,), the number of field evaluations and the seconds they took.
 
     `energy` (n,): path energy of each point where it is not that of the polyline. `target` (m, dim): what the end
-    points are to be compared with, where that is not the test set.
+    points are to be compared with, where that is not the test set. `log_density`: of the generated distribution at the
+    end points, where it is known and asked for.
     """
 
     t: Points
@@ -24,6 +33,7 @@ class Trajectory:
     seconds: float
     energy: Points | None = None
     target: Points | None = None
+    log_density: LogDensity | None = None
 
 
 def straight_line(x0: Points, x1: Points, target: Points | None = None) -> Trajectory:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from cfm.change_of_variables import push_forward
+from cfm.nets.mlp import StackedMLP
 from cfm.settings import Solver
 from cfm.solve import Field, integrate
 from cfm.trajectory import Trajectory
@@ -21,10 +23,13 @@ def transport(
     """The path of the points of `start`, at times from 0 to 1 of its span; `net` is a stack of one, None for methods
     without. Raises RunFailed."""
     path = method.sample(net, start, solver)
-    if path is None:
-        assert net is not None
-        path = integrate(_within(method.velocity(net), start.span), start.x0, solver, device)
-    return path
+    if path is not None:
+        return path
+    assert net is not None
+    field = method.velocity(net)
+    if solver.divergence and start.tells_density and isinstance(field, StackedMLP):
+        return push_forward(field, start.x0, solver, start.rng, device)
+    return integrate(_within(field, start.span), start.x0, solver, device)
 
 
 def _within(field: Field, span: tuple[float, float]) -> Field:

@@ -14,6 +14,7 @@ from cfm.rng import stream
 from cfm.settings import Sizes
 
 Array = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
 
 # The authors' loaders make every data set with seed 42, whatever the training seed.
 DATA_SEED = 42
@@ -101,7 +102,8 @@ class Prepared:
     """The prepared samples of a data set, as read from its `data.npz`.
 
     `times`, `span`: see `Dataset`. `paired`: the stored source points belong to the target points in the same rows.
-    What is known of the bridge between them is in the arrays `bridge_...`.
+    What is known of the bridge between them is in the arrays `bridge_...`. Points with `{split}_log_weight` beside them
+    stand for the target by these weights. `failure`: why there are none, if preparing them has failed.
     """
 
     arrays: Mapping[str, Array]
@@ -110,6 +112,24 @@ class Prepared:
     paired: bool = False
     times: tuple[float, ...] = (0.0, 1.0)
     span: tuple[float, float] = (0.0, 1.0)
+    failure: str | None = None
+
+    @property
+    def from_noise(self) -> bool:
+        """Is it N(0, I) at t = 0 and the data at t = 1, with no other times?"""
+        return self.gaussian_source and self.times == self.span == (0.0, 1.0)
+
+    def weighted(self, split: str) -> bool:
+        """Do the points of a split have weights?"""
+        return f"{split}_log_weight" in self.arrays
+
+    def resampled(self, split: str, rows: Indices, rng: np.random.Generator) -> Indices:
+        """Rows of a split that stand for the target: the given ones, drawn again by their weights if they have some."""
+        if not self.weighted(split):
+            return rows
+        from cfm.importance import resample
+
+        return rows[resample(self.arrays[f"{split}_log_weight"][rows], rng)]
 
     def target(self, split: str) -> Array:
         """The points of q_1 in a split, shape (n, dim)."""
@@ -160,6 +180,8 @@ class Prepared:
             for end in (0, 1):
                 if f"{split}_{k + end}" in self.arrays:
                     arrays[f"{split}_{end}"] = self.arrays[f"{split}_{k + end}"]
+            if self.weighted(split):
+                arrays[f"{split}_log_weight"] = self.arrays[f"{split}_log_weight"]
         return Prepared(arrays, self.dim, self.gaussian_source and k == 0, self.paired)
 
 

@@ -66,6 +66,13 @@ def methods_shown(config: Config, experiment: str, settings: Figure, dataset: st
     return [name for name in named if name in possible]
 
 
+def datasets_shown(config: Config, experiment: str, settings: Figure) -> list[str]:
+    """The data sets of a figure: those of the experiment, of two dimensions only if its kind is a map of the plane."""
+    plane = getattr(importlib.import_module(f"cfm.figures.{settings.kind}"), "PLANE", False)
+    names = config.experiments[experiment].datasets
+    return [name for name in names if not plane or config.datasets[name].dataset.dim == 2]
+
+
 def seeds_shown(config: Config, experiment: str, kind: str) -> tuple[int, ...]:
     """The first seed where points are shown, all seeds where numbers are."""
     seeds = config.experiments[experiment].seeds

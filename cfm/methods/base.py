@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cfm.assignment import Potentials
     from cfm.paths import Path
     from cfm.solve import Field
-    from cfm.trajectory import Trajectory
+    from cfm.trajectory import LogDensity, Trajectory
 
 Points = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -99,6 +99,11 @@ class Start:
         """From when to when the points are carried."""
         return (0.0, 1.0) if self.data is None else self.data.span
 
+    @property
+    def tells_density(self) -> bool:
+        """Do the points come from N(0, I) at t = 0 and go to t = 1, so that their density is known along the way?"""
+        return self.data is not None and self.data.from_noise
+
 
 @dataclass(frozen=True)
 class Method:
@@ -166,6 +171,21 @@ class Method:
     def velocity(self, net: nn.Module) -> Field:
         """The field v(t, x) of the ODE that samples."""
         return net
+
+    def log_density(
+        self, net: nn.Module | None, x: Points, solver: Solver, rng: np.random.Generator
+    ) -> LogDensity | None:
+        """Of the generated distribution at points (n, dim), the source being N(0, I); None where it is not known.
+
+        By default that of the ODE's flow, for fields whose derivatives are at hand.
+        """
+        from cfm.change_of_variables import pull_back_density
+        from cfm.nets.mlp import StackedMLP
+
+        field = None if net is None else self.velocity(net)
+        if not isinstance(field, StackedMLP):
+            return None
+        return pull_back_density(field, x, solver, rng, field.theta.device)
 
     def view(self, data: Prepared) -> Prepared:
         """What the method is given of a data set."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cfm.methods.base import Method, Start
+from cfm.density import log_standard_normal
+from cfm.methods.base import Method, Points, Start
 from cfm.settings import Solver
-from cfm.trajectory import Trajectory, straight_line
+from cfm.trajectory import LogDensity, Trajectory, straight_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +23,16 @@ class Identity(Method):
     trained = False
 
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
-        return straight_line(start.x0, np.copy(start.x0))
+        path = straight_line(start.x0, np.copy(start.x0))
+        if not start.tells_density:
+            return path
+        return replace(path, log_density=self.log_density(net, start.x0, solver, start.rng))
+
+    def log_density(
+        self, net: nn.Module | None, x: Points, solver: Solver, rng: np.random.Generator
+    ) -> LogDensity | None:
+        """Of the source, N(0, I)."""
+        return LogDensity(log_standard_normal(x))
 
 
 METHOD = Identity

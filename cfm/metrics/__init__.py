@@ -1,6 +1,6 @@
 """Every metric by name."""
 
-from cfm.metrics import bridge, cost, learning, objective, path_energy, wasserstein
+from cfm.metrics import bridge, cost, density, learning, objective, path_energy, wasserstein
 from cfm.metrics.base import Metric
 
 METRICS: dict[str, Metric] = {
@@ -9,6 +9,7 @@ METRICS: dict[str, Metric] = {
     **bridge.METRICS,
     **learning.METRICS,
     **objective.METRICS,
+    **density.METRICS,
     **cost.METRICS,
 }
 

@@ -23,7 +23,7 @@ class Evaluation:
     energy of each point, shape (n,), None where only end points are known; `reference`: W2^2 between source and target
     as the identity control measured it, None for the identity itself; `train_seconds` and `learning_w2` (mean W2 of
     the learning curve): None where nothing was trained; `trajectory`: times (T,) and points (T, n, dim) of the test
-    set's paths; `known`: the data set's arrays.
+    set's paths; `known`: the data set's arrays; `stored`: those of the samples file, for what has no place here.
     """
 
     x0: Points
@@ -37,6 +37,7 @@ class Evaluation:
     reference: float | None
     trajectory: tuple[Points, Points] | None = None
     known: Mapping[str, Points] = field(default_factory=dict)
+    stored: Mapping[str, Points] = field(default_factory=dict)
 
     @functools.cached_property
     def w2_squared(self) -> float:
@@ -59,11 +60,15 @@ class Metric:
     """A number that says how good or how expensive a run is.
 
     `compute` returns None where the metric does not apply (training time of a control); it is None itself for what
-    another stage measures than `evaluate`.
+    another stage measures than `evaluate`. `better`: which values are, lower ones, higher ones, or those near zero.
     `per_test_set`: computed for each test set (and named `{name}_large` on the large one), or once.
     """
 
     compute: Callable[[Evaluation], float | None] | None
     unit: str
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "zero"]
     per_test_set: bool = True
+
+    def badness(self, value: float) -> float:
+        """What of two values is larger for the worse one."""
+        return {"lower": value, "higher": -value, "zero": abs(value)}[self.better]

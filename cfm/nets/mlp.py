@@ -62,17 +62,22 @@ class StackedMLP(Stacked):
             hidden = self.activation.function(torch.baddbmm(bias, hidden, weight))
         return torch.baddbmm(layers[-1], hidden, layers[-2])[:, : x.shape[1]]
 
-    def value_and_jacobian(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (stack, n, out), and their derivatives by x (stack, dim, n, out), by forward differentiation."""
+    def value_and_jacobian(self, t: Tensor, x: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Values (stack, n, out), and their derivatives by x (stack, dim, n, out), by forward differentiation.
+
+        With `directions` (stack, k, n, dim) the derivatives along them, (stack, k, n, out).
+        """
         hidden = padded(torch.cat([x, t], dim=-1))
         layers, n = self.layers(), x.shape[1]
         tangents = torch.empty(0)
         for k, (weight, bias) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
             argument = torch.baddbmm(bias, hidden, weight)
-            if k == 0:
+            if k > 0:
+                tangents = torch.bmm(tangents.flatten(1, 2), weight).unflatten(1, (tangents.shape[1], -1))
+            elif directions is None:
                 tangents = weight[:, : self.dim, None].expand(-1, -1, hidden.shape[1], -1)
             else:
-                tangents = torch.bmm(tangents.flatten(1, 2), weight).unflatten(1, (self.dim, -1))
+                tangents = nn.functional.pad(directions, (0, 0, 0, hidden.shape[1] - n)) @ weight[:, None, : self.dim]
             if 2 * k == len(layers) - 2:
                 return argument[:, :n], tangents[:, :, :n]
             hidden = self.activation.function(argument)

@@ -140,6 +140,7 @@ def _evaluations(
                 None if references is None else references.get(split),
                 (stored["t"], stored["trajectory"][:, rows]) if "trajectory" in stored else None,
                 data.arrays,
+                stored,
             )
     return cut
 

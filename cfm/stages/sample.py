@@ -13,6 +13,7 @@ from torch import nn
 from cfm.datasets.base import Dataset, Prepared
 from cfm.device import choose, reserved
 from cfm.errors import RunFailed
+from cfm.log_densities import log_densities
 from cfm.methods.base import Method, Start
 from cfm.provenance import Stopwatch
 from cfm.resume import write_arrays
@@ -41,17 +42,19 @@ def sample(
 
     A run that failed (in training or here) writes its reason in the place of samples.
     """
-    device, data = choose(device_name), method.view(load(data_path))
+    device, data = choose(device_name), load(data_path)
+    unprepared = data.failure
+    data = data if unprepared else method.view(data)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
         watch, solving = Stopwatch(), 0.0
         model, net = Model({}, None, 0.0, None, {}), None
         if method.trained:
             assert settings is not None
             model = load_model(folder / "model.safetensors", settings)
-            net = model.network(method, settings, data.dim).to(device)
+            net = None if unprepared else model.network(method, settings, data.dim).to(device)
         for name, solver in solvers.items():
             with reserved(device):
-                arrays = _samples(method, dataset, model.failure, net, data, solver, seed, device)
+                arrays = _samples(method, dataset, unprepared or model.failure, net, data, solver, seed, device)
             solving += float(arrays.get("seconds", 0.0))
             sampled = watch.record(device=str(device), work_seconds={"ode": solving})  # all solvers so far
             facts = {"train": model.provenance, "sample": sampled}
@@ -74,14 +77,14 @@ def _samples(
     seed: int,
     device: torch.device,
 ) -> dict[str, np.ndarray]:
-    x0 = data.evaluation_source(seed, solver.points)
-    start = Start(x0, dataset, stream(seed, "sample"), data)
     if failure is None:
+        start = Start(data.evaluation_source(seed, solver.points), dataset, stream(seed, "sample"), data)
         try:
-            return as_arrays(transport(method, net, start, solver, device))
+            path = transport(method, net, start, solver, device)
+            return {**as_arrays(path), **log_densities(method, net, start, solver, path)}
         except RunFailed as error:
             failure = str(error)
-    return {"x0": start.x0, "failure": np.array(failure)}
+    return {"failure": np.array(failure)}
 
 
 def as_arrays(path: Trajectory) -> dict[str, np.ndarray]:

@@ -56,10 +56,12 @@ def train(
     couple the pairs ahead of the network; no result depends on their number. A seed with a teacher starts from its
     network, fails if it has failed, and counts its seconds as its own.
     """
-    watch, device = Stopwatch(), choose(device_name)
+    watch, device, data = Stopwatch(), choose(device_name), load(data_path)
+    if data.failure is not None:
+        return _not_trained(data.failure, runs, spec, watch.record(data_sha256=file_digest(data_path)))
     with reserved(device):
         layers = {seed: teacher.layers for seed, teacher in teachers.items()}
-        trainer = Trainer(method, load(data_path), settings, list(runs), device, state, workers, layers)
+        trainer = Trainer(method, data, settings, list(runs), device, state, workers, layers)
         for seed, teacher in teachers.items():
             if teacher.failure:
                 trainer.history.failures[seed] = f"{method.teacher} failed: {teacher.failure}"
@@ -86,6 +88,16 @@ def train(
         write_text(folder / "train.csv", table(history.rows[place]))
     state.unlink(missing_ok=True)
     return history.failures
+
+
+def _not_trained(failure: str, runs: Mapping[int, Path], spec: str, provenance: dict[str, object]) -> dict[int, str]:
+    """The files of a training on data that could not be prepared: no network, and the reason."""
+    facts = {"spec": spec, "failure": failure, "train_seconds": "0.0", "learning_w2": "", "best_step": "0"}
+    for seed, folder in runs.items():
+        metadata = {**facts, "seed": str(seed), "provenance": json.dumps(provenance)}
+        write_tensors(folder / "model.safetensors", {}, metadata)
+        write_text(folder / "train.csv", table([]))
+    return dict.fromkeys(runs, failure)
 
 
 def load_model(path: Path, settings: Training) -> Model:

@@ -111,16 +111,15 @@ def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, m
     if column.name == ALL or known.unit == "s":
         return set()
     found = {name: column.by_seed(runs, name, metric) for name in config.methods_of(experiment)}
-    values = {name: mine for name, mine in found.items() if mine}
-    lower = known.better == "lower"
+    values = {name: {seed: known.badness(x) for seed, x in mine.items()} for name, mine in found.items() if mine}
     still = values.get("identity", {})
     sane = {
         name: mine
         for name, mine in values.items()
         if config.methods[name].method.trained
-        and not any((value > still[seed]) == lower for seed, value in mine.items() if seed in still)
+        and not any(value > still[seed] for seed, value in mine.items() if seed in still)
     }
-    return indistinguishable(sane, lower=lower)
+    return indistinguishable(sane)
 
 
 def verdict(mean: float, std: float | None, paper: Published | None) -> str:

@@ -53,8 +53,7 @@ def ranks(config: Config, experiment: str, runs: pd.DataFrame, metric: str) -> p
     values = values.loc[:, everywhere[everywhere].index].dropna()
     complete = values.groupby("seed").size() == len(datasets)
     values = values[values.index.get_level_values("seed").isin(complete[complete].index)]
-    ascending = metric_of(metric).better == "lower"
-    by_seed = values.rank(axis=1, ascending=ascending).groupby("seed").mean()
+    by_seed = values.map(metric_of(metric).badness).rank(axis=1).groupby("seed").mean()
     mean, n = by_seed.mean(), by_seed.count()
     half = half_width(by_seed.std(), n)
     return pd.DataFrame({"mean": mean, "low": mean - half, "high": mean + half, "n": n}).rename_axis("method")

@@ -5,7 +5,7 @@ import functools
 from cfm import commands
 from cfm import config as configuration
 from cfm.errors import UserError
-from cfm.figures.base import methods_shown, seeds_shown, shows, suffixes
+from cfm.figures.base import datasets_shown, methods_shown, seeds_shown, shows, suffixes
 from cfm.layout import CLAIM_SUFFIXES, RUN_FILES, TABLE_SUFFIXES
 from snakemake.exceptions import WorkflowError
 

@@ -22,10 +22,10 @@ def figure_files():
     return sorted(
         {
             pattern.format(dataset=dataset)
-            for experiment, settings in CONFIG.experiments.items()
-            for _, _, patterns in figures_of(experiment)
+            for experiment in CONFIG.experiments
+            for _, figure, patterns in figures_of(experiment)
             for pattern in patterns
-            for dataset in settings.datasets
+            for dataset in datasets_shown(CONFIG, experiment, figure)
         }
     )
 
