@@ -75,7 +75,7 @@ def bits_per_dim(evaluation: Evaluation) -> float | None:
 
 
 def mass_error(evaluation: Evaluation) -> float | None:
-    """The integral of q over a box around the test set, in the plane, minus 1: zero if it is a density and lies there."""
+    """The integral of q over a box around the test set, in the plane, minus 1: zero for a density that lies there."""
     found = evaluation.stored.get("grid_log_density")
     if found is None:
         return None
