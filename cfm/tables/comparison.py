@@ -104,6 +104,7 @@ def _cell(
 def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, metric: str) -> set[str]:
     """The trained methods that are best in a column; seconds and means over all data sets are not compared.
 
+    What is the same for all of them, a fact about the data, says nothing either.
     A method that is worse than staying put on some seed is none of them: it diverged there, and the spread that this
     gives it would hide any difference.
     """
@@ -119,6 +120,8 @@ def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, m
         if config.methods[name].method.trained
         and not any(value > still[seed] for seed, value in mine.items() if seed in still)
     }
+    if len({value for mine in sane.values() for value in mine.values()}) == 1:
+        return set()
     return indistinguishable(sane)
 
 

@@ -63,7 +63,7 @@ WRONG = [
     ("methods.yaml", "coupling: exact\n", "coupling: exakt\n", r"methods.yaml: otcfm.coupling: unknown coupling 'exakt'; did you mean 'exact'"),
     ("methods.yaml", "family: flow_matching", "family: flow_maching", r"methods.yaml: icfm.family: unknown family 'flow_maching'; did you mean 'flow_matching'"),
     ("methods.yaml", "sigma: 0.1", "sigm: 0.1", r"methods.yaml: icfm: unknown key 'sigm'; did you mean 'sigma'"),
-    ("methods.yaml", "experiments: [taxonomy, toy2d, objective]", "experiments: [taxonomy, toy3d, objective]", r"methods.yaml: fm.experiments: unknown experiment 'toy3d'; did you mean 'toy2d'"),
+    ("methods.yaml", "experiments: [taxonomy, toy2d, objective]", "experiments: [taxonomy, toy3d, objective]", r"methods.yaml: vpcfm.experiments: unknown experiment 'toy3d'; did you mean 'toy2d'"),
     ("methods.yaml", "sigma: 0.1", "sigma: small", r"methods.yaml: icfm.sigma: a number is expected, got 'small'"),
     ("methods.yaml", "\nfm:\n", "\nicfm:\n", r"methods.yaml: key given twice: icfm"),
     ("datasets.yaml", "target: moons", "target: moon", r"datasets.yaml: gaussian_moons.target: unknown target 'moon'; did you mean 'moons'"),
