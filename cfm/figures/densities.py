@@ -34,12 +34,13 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     data = config.layout.data(experiment, dataset)
     methods = methods_shown(config, experiment, settings, dataset)
     stored = {name: first_samples(config, experiment, settings, dataset, name) for name in methods}
-    rows = -(-(len(methods) + 1) // _COLUMNS)
+    columns = min(len(methods) + 1, _COLUMNS)
+    rows = -(-(len(methods) + 1) // columns)
     known = read_arrays(data)
     box = _box(known["test_1"]) if "test_1" in known else np.array([[0, 0], [1, 1]])
     side = WIDTH / _COLUMNS
-    size = (WIDTH, (side * height(box) + 0.25) * rows)
-    figure, axes = pyplot.subplots(rows, _COLUMNS, figsize=size, squeeze=False)
+    size = (side * columns, (side * height(box) + 0.25) * rows)
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.03)
     for axis in axes.flat:
         bare(axis, box)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 SHOWS = "samples"
-_BINS = np.linspace(-4, 4, 41)  # of log10 of a weight; what lies beyond is in the first or last one
+_BINS = np.linspace(-3, 3, 61)  # of log10 of a weight; what lies beyond is in the first or last one
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
