@@ -58,7 +58,7 @@ def train(
     """
     watch, device, data = Stopwatch(), choose(device_name), load(data_path)
     if data.failure is not None:
-        return _not_trained(data.failure, runs, spec, watch.record(data_sha256=file_digest(data_path)))
+        return _not_trained(data.failure, runs, spec, watch.record(data_sha256=file_digest(data_path), work_seconds={}))
     with reserved(device):
         layers = {seed: teacher.layers for seed, teacher in teachers.items()}
         trainer = Trainer(method, data, settings, list(runs), device, state, workers, layers)
