@@ -22,7 +22,6 @@ from cfm.settings import Solver, Training
 from cfm.trajectory import LogDensity, Trajectory, straight_line
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
@@ -66,34 +65,29 @@ class NormalizingFlow(Method):
 
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
         """T at the source's points, whatever the solver."""
-        from cfm.nets.wrapped import Wrapped
-
-        assert isinstance(net, Wrapped)
         began = time.perf_counter()
-        x1, log_density = self._without_gradient(net, "carry", start.x0)
-        path = straight_line(start.x0, x1.numpy())
+        x1, log_density = _without_gradient(net, "carry", start.x0)
         seconds = time.perf_counter() - began
-        return replace(path, nfe=1, seconds=seconds, log_density=LogDensity(log_density.numpy()))
+        return replace(straight_line(start.x0, x1), nfe=1, seconds=seconds, log_density=LogDensity(log_density))
 
     def log_density(
         self, net: nn.Module | None, x: Points, solver: Solver, rng: np.random.Generator
     ) -> LogDensity | None:
         """Of the flow, exactly."""
-        from cfm.nets.wrapped import Wrapped
+        (found,) = _without_gradient(net, "log_prob", x)
+        return LogDensity(found)
 
-        assert isinstance(net, Wrapped)
-        (found,) = self._without_gradient(net, "log_prob", x)
-        return LogDensity(found.numpy())
 
-    def _without_gradient(self, net: nn.Module, what: str, points: Points) -> list[torch.Tensor]:
-        import torch
+def _without_gradient(net: nn.Module | None, what: str, points: Points) -> list[Points]:
+    """What a method of the only network of a stack returns for points (n, dim)."""
+    import torch
 
-        from cfm.nets.wrapped import Wrapped
+    from cfm.nets.wrapped import Wrapped
 
-        assert isinstance(net, Wrapped)
-        with torch.no_grad():
-            found = net.call(0, what, torch.from_numpy(points).to(net.theta.device))
-        return [part.cpu() for part in (found if isinstance(found, tuple) else (found,))]
+    assert isinstance(net, Wrapped)
+    with torch.no_grad():
+        found = net.call(0, what, torch.from_numpy(points).to(net.theta.device))
+    return [part.cpu().numpy() for part in (found if isinstance(found, tuple) else (found,))]
 
 
 METHOD = NormalizingFlow
