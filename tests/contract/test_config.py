@@ -71,7 +71,7 @@ WRONG = [
     ("budgets/quick.yaml", "sbcfm: {steps:", "sbcfm: {step:", r"quick.yaml: experiments.toy2d.train_of.sbcfm: unknown key 'step'; did you mean 'steps'"),
     ("budgets/quick.yaml", "toy2d:", "toyd:", r"quick.yaml: experiments: unknown experiment 'toyd'; did you mean 'toy2d'"),
     ("budgets/smoke.yaml", "only: [icfm,", "only: [icmf,", r"experiments/objective.yaml: only: unknown method 'icmf'; did you mean 'icfm'"),
-    ("budgets/smoke.yaml", "only: [identity, icfm,", "only: [icfm,", r"methods.yaml: identity.experiments: must name 'ot_batch'"),
+    ("budgets/smoke.yaml", "only: [identity, otcfm_sigma0_1,", "only: [otcfm_sigma0_1,", r"methods.yaml: identity.experiments: must name 'sigma'"),
     ("experiments/sigma.yaml", "metrics: [w2, w2_squared,", "metrics: [w2,", r"sigma.yaml: metrics: 'npe' needs 'w2_squared'"),
     ("budgets/quick.yaml", "large_test: [identity, ", "large_test: [", r"toy2d.yaml: large_test: 'identity' must be there"),
     ("experiments/objective.yaml", "metrics: [objective_variance]", "metrics: [npe]", r"objective.yaml: metrics: unknown metric 'npe'"),
