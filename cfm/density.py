@@ -15,6 +15,8 @@ from cfm.settings import Sizes
 if TYPE_CHECKING:
     from torch import Tensor
 
+# A usual batch, in which weights must not collapse.
+_BATCH = 256
 # Chains, and steps of each: to warm up and between draws. The chains of the reference are `_LONGER` times as long.
 _CHAINS, _WARMUP, _THIN, _LONGER = 100, 1000, 10, 2
 
@@ -79,11 +81,13 @@ class Density(Dataset):
         return arrays
 
     def _weighted(self, split: str, n: int) -> dict[str, Array]:
-        from cfm.importance import require_effective
+        from cfm.importance import effective_share, require
 
         x = stream(DATA_SEED, f"density/{split}").standard_normal((n, self.dim), dtype=np.float32)
         weights = self.at(x) - log_standard_normal(x)
-        require_effective(weights)
+        # They are used within batches: of a whole pool a single point may have it all, whatever its size.
+        shares = [effective_share(block) for block in np.array_split(weights, max(1, n // _BATCH))]
+        require(float(np.median(shares)), min(n, _BATCH))
         return {f"{split}_1": x, f"{split}_log_weight": weights}
 
     def _markov(self, n: int, rng: np.random.Generator, longer: int) -> dict[str, Array]:

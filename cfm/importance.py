@@ -37,9 +37,13 @@ def effective_share(log_weights: Array) -> float:
 
 def require_effective(log_weights: Array) -> float:
     """The effective share; raises RunFailed if the weights have collapsed."""
-    share = effective_share(log_weights)
+    return require(effective_share(log_weights), len(log_weights))
+
+
+def require(share: float, n: int) -> float:
+    """An effective share of n points; raises RunFailed if it says that the weights have collapsed."""
     if share < COLLAPSE:
-        raise RunFailed(f"the importance weights collapsed: effective sample size {share:.2%} of {len(log_weights)}")
+        raise RunFailed(f"the importance weights collapsed: effective sample size {share:.2%} of {n}")
     return share
 
 

@@ -161,7 +161,7 @@ REASONS = {
     "nan": r"the log density is NaN or \+inf at \d+ of 256 points, as at \[",
     "inf": r"the log density is NaN or \+inf at \d+ of 256 points, as at \[",
     "shape": r"the log density of points \(256, 3\) has shape \(256, 1\), not \(256,\)",
-    "collapse": r"the importance weights collapsed: effective sample size 0\.\d+% of 600",
+    "collapse": r"the importance weights collapsed: effective sample size 0\.\d+% of 256",
 }
 
 
