@@ -66,7 +66,10 @@ def evaluate(
 
 def _references(folder: Path) -> dict[str, float]:
     """W2^2 between source and target of each test set, as the identity control measured them."""
-    stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    path = folder / "metrics.json"
+    if not path.exists():
+        raise UserError(f"{path} is missing: evaluate the method 'identity' first, whose distances the metrics need")
+    stored = json.loads(path.read_text(encoding="utf-8"))
     found: dict[str, float] = {}
     for result in stored.values():
         for split, suffix in _TEST_SETS.items():
