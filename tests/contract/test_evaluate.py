@@ -101,3 +101,9 @@ def test_a_missing_distance_from_source_to_target_is_an_error(tmp_path: Path, da
         _measure(tmp_path, data, identities, x0=x0, x1=x0 + 2)
     short = _measure(tmp_path, data, identities, x0=x0[:40], x1=x0[:40] + 2)
     assert "npe" not in short["metrics"] and "w2" in short["metrics"]
+
+
+def test_without_the_identity_the_error_says_what_to_do(tmp_path: Path, data: Path) -> None:
+    x0 = _points(3, 100)
+    with pytest.raises(UserError, match=r"metrics.json is missing: evaluate the method 'identity' first"):
+        _measure(tmp_path, data, {42: tmp_path / "identity"}, x0=x0, x1=x0)
