@@ -139,7 +139,7 @@ def _training_pairs(pairing: Pairing, leg: int, seed: int, step: int) -> Pairs:
     data, size = pairing.points(seed, leg), pairing.size
     target, times = data.target("train"), data.own_times("train")
     cards = deal(len(target), seed, _named("target", leg), step, size)
-    cards = data.resampled("train", cards, stream(seed, "resample/train", step))
+    cards = data.resampled("train", cards, seed, step)
     x1 = target[cards]
     if data.gaussian_source:
         x0 = stream(seed, "source/train", step).standard_normal(x1.shape, dtype=np.float32)
@@ -163,7 +163,7 @@ def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
         n, x0, x1, times = _smaller(data), data.source("val", seed), data.target("val"), data.own_times("val")
         for k, start in enumerate(range(0, n, size)):
             rows = np.arange(start, min(start + size, n))
-            taken = data.resampled("val", rows, stream(seed, "resample/val", k))
+            taken = data.resampled("val", rows, seed, k)
             own = None if times is None else times[rows]
             chunks.append(pairing.pair(leg, x0[rows], x1[taken], own, seed, "val", k))
     return Pairs.joined(chunks)

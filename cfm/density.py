@@ -81,13 +81,11 @@ class Density(Dataset):
         return arrays
 
     def _weighted(self, split: str, n: int) -> dict[str, Array]:
-        from cfm.importance import effective_share, require
+        from cfm.importance import require_effective
 
         x = stream(DATA_SEED, f"density/{split}").standard_normal((n, self.dim), dtype=np.float32)
         weights = self.at(x) - log_standard_normal(x)
-        # They are used within batches: of a whole pool a single point may have it all, whatever its size.
-        shares = [effective_share(block) for block in np.array_split(weights, max(1, n // _BATCH))]
-        require(float(np.median(shares)), min(n, _BATCH))
+        require_effective(weights, _BATCH)
         return {f"{split}_1": x, f"{split}_log_weight": weights}
 
     def _markov(self, n: int, rng: np.random.Generator, longer: int) -> dict[str, Array]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cfm.config import Config
+from cfm.figures.base import COLOURS
 from cfm.resume import read_arrays
 from cfm.settings import Figure
 
@@ -53,6 +54,15 @@ def bare(axis: Axes, box: Array) -> None:
     """Equal units in a box, without frame and ticks."""
     axis.set(aspect="equal", xlim=box[:, 0], ylim=box[:, 1])
     axis.set_axis_off()
+
+
+def shade(axis: Axes, density: Array, box: Array, densest: float) -> None:
+    """A density on the cells of a box, in rows from below, white at 0."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = LinearSegmentedColormap.from_list("density", ["white", COLOURS["blue"]])
+    (left, below), (right, above) = box
+    axis.imshow(density, shades, vmin=0, vmax=densest, origin="lower", extent=(left, right, below, above))
 
 
 def tell_failure(axis: Axes, reason: str, width: int = 26) -> None:

@@ -35,13 +35,13 @@ def effective_share(log_weights: Array) -> float:
     return float(1 / np.square(normalised(log_weights)).sum() / len(log_weights))
 
 
-def require_effective(log_weights: Array) -> float:
-    """The effective share; raises RunFailed if the weights have collapsed."""
-    return require(effective_share(log_weights), len(log_weights))
+def require_effective(log_weights: Array, batch: int | None = None) -> float:
+    """The effective share; raises RunFailed if the weights have collapsed.
 
-
-def require(share: float, n: int) -> float:
-    """An effective share of n points; raises RunFailed if it says that the weights have collapsed."""
+    With `batch` it is the median over batches of that size: of a whole pool a single point may have it all.
+    """
+    n = min(batch or len(log_weights), len(log_weights))
+    share = float(np.median([effective_share(part) for part in np.array_split(log_weights, len(log_weights) // n)]))
     if share < COLLAPSE:
         raise RunFailed(f"the importance weights collapsed: effective sample size {share:.2%} of {n}")
     return share

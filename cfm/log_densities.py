@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cfm.density import Density
+from cfm.grid import grid
 from cfm.methods.base import Method, Start
 from cfm.settings import Solver
 from cfm.trajectory import LogDensity, Trajectory
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Points = npt.NDArray[np.float32]
-
-# Cells of the grid along each side, and how far it goes beyond the test set, in parts of its extent.
-_CELLS, _BEYOND = 100, 0.25
 
 
 def log_densities(
@@ -51,14 +49,6 @@ def log_densities(
             assert on_grid is not None
             arrays["grid_log_density"] = on_grid.value.reshape(len(x), len(y))
     return arrays
-
-
-def grid(test: Points) -> tuple[Points, Points]:
-    """Centres of the cells along both axes of the box around a test set (n, 2) and some way beyond."""
-    low, high = test.min(axis=0), test.max(axis=0)
-    margin = _BEYOND * (high - low)
-    edges = np.linspace(low - margin, high + margin, 2 * _CELLS + 1, dtype=np.float32)
-    return edges[1::2, 0], edges[1::2, 1]
 
 
 def _named(name: str, found: LogDensity) -> dict[str, Points]:

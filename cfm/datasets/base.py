@@ -123,12 +123,13 @@ class Prepared:
         """Do the points of a split have weights?"""
         return f"{split}_log_weight" in self.arrays
 
-    def resampled(self, split: str, rows: Indices, rng: np.random.Generator) -> Indices:
+    def resampled(self, split: str, rows: Indices, seed: int, step: int) -> Indices:
         """Rows of a split that stand for the target: the given ones, drawn again by their weights if they have some."""
         if not self.weighted(split):
             return rows
         from cfm.importance import resample
 
+        rng = stream(seed, f"resample/{split}", step)
         return rows[resample(self.arrays[f"{split}_log_weight"][rows], rng)]
 
     def target(self, split: str) -> Array:

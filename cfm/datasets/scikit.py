@@ -16,7 +16,7 @@ from cfm.datasets.base import DATA_SEED, Array, Dataset
 from cfm.rng import stream
 from cfm.settings import Sizes
 
-_SHAPES = {"breast_cancer": (569, 30), "wine": (178, 13), "digits": (1797, 64)}
+_COLUMNS = {"breast_cancer": 30, "digits": 64}
 _VAL, _TEST = 0.1, 0.2  # parts that are held out
 
 
@@ -24,22 +24,22 @@ _VAL, _TEST = 0.1, 0.2  # parts that are held out
 class Scikit(Dataset):
     """The data set's name in scikit-learn; `columns`: the first so many, all unless given."""
 
-    table: Literal["breast_cancer", "wine", "digits"]
+    table: Literal["breast_cancer", "digits"]
     columns: int | None = None
 
     takes_sizes = False
 
     @property
     def dim(self) -> int:
-        return self.columns or _SHAPES[self.table][1]
+        return self.columns or _COLUMNS[self.table]
 
     @property
     def gaussian_source(self) -> bool:
         return True
 
     def invalid(self) -> str | None:
-        if self.columns is not None and not 0 < self.columns <= _SHAPES[self.table][1]:
-            return f"columns: 1 to {_SHAPES[self.table][1]} are expected, got {self.columns}"
+        if self.columns is not None and not 0 < self.columns <= _COLUMNS[self.table]:
+            return f"columns: 1 to {_COLUMNS[self.table]} are expected, got {self.columns}"
         return None
 
     def prepare(self, sizes: Sizes | None) -> dict[str, Array]:

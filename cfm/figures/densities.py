@@ -10,15 +10,14 @@ import numpy as np
 from cfm.config import Config
 from cfm.density import Density
 from cfm.figure_helpers import WIDTH
-from cfm.figures.base import COLOURS, methods_shown
+from cfm.figures.base import methods_shown
 from cfm.figures.fields import density
-from cfm.flow_pictures import Array, bare, first_samples, height, tell_failure
-from cfm.log_densities import grid
+from cfm.flow_pictures import Array, bare, first_samples, height, shade, tell_failure
+from cfm.grid import grid
 from cfm.resume import read_arrays
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 SHOWS = "samples"
@@ -49,7 +48,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         tell_failure(axes.flat[0], str(known["failure"]))
         return figure
     target = _target(config, dataset, known["test_1"], box)
-    _panel(axes.flat[0], target, box, target.max())
+    shade(axes.flat[0], target, box, target.max())
     for axis, name in zip(axes.flat[1:], methods, strict=False):
         axis.set_title(config.methods[name].entry.label)
         if "failure" in stored[name]:
@@ -57,7 +56,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         elif "grid_log_density" not in stored[name]:
             axis.text(0.5, 0.5, "not known", ha="center", va="center", transform=axis.transAxes)
         else:
-            _panel(axis, np.exp(stored[name]["grid_log_density"]).T, box, target.max())
+            shade(axis, np.exp(stored[name]["grid_log_density"]).T, box, target.max())
     return figure
 
 
@@ -77,11 +76,3 @@ def _box(test: Array) -> Array:
     x, y = grid(test)
     half = np.array([x[1] - x[0], y[1] - y[0]]) / 2
     return np.array([[x[0], y[0]], [x[-1], y[-1]]]) + np.outer([-1, 1], half)
-
-
-def _panel(axis: Axes, values: Array, box: Array, densest: float) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    shades = LinearSegmentedColormap.from_list("density", ["white", COLOURS["blue"]])
-    (left, below), (right, above) = box
-    axis.imshow(values, shades, vmin=0, vmax=densest, origin="lower", extent=(left, right, below, above))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cfm.config import Config
-from cfm.figures.base import COLOURS, methods_shown
-from cfm.flow_pictures import Array, at, bare, bounding_box, first_samples, height, row_title, tell_failure
+from cfm.figures.base import methods_shown
+from cfm.flow_pictures import Array, at, bare, bounding_box, first_samples, height, row_title, shade, tell_failure
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -106,11 +106,7 @@ def _round(most: float) -> float:
 
 
 def _panel(axis: Axes, view: _View, box: Array, densest: float, fast: float) -> Quiver:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    shades = LinearSegmentedColormap.from_list("density", ["white", COLOURS["blue"]])
-    (left, below), (right, above) = box
-    axis.imshow(view.density, shades, vmin=0, vmax=densest, origin="lower", extent=(left, right, below, above))
+    shade(axis, view.density, box, densest)
     scale = fast * _CELLS / (_LENGTH * _longer(box))
     arrows = axis.quiver(
         *view.places.T, *view.velocities.T, angles="xy", scale_units="xy", scale=scale, pivot="mid", width=0.006

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cfm.grid import grid
 from cfm.importance import log_mean, require_effective
-from cfm.log_densities import grid
 from cfm.metrics.base import Evaluation, Metric, Points
 
 

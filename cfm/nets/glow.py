@@ -43,5 +43,5 @@ class Glow(nn.Module):
         parts = z.split([math.prod(shape) for shape in self.shapes], dim=1)
         latents = [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
         x, log_det = self.model.forward_and_log_det(latents)
-        log_normal = -0.5 * (z.square().sum(dim=1) + z.shape[1] * math.log(2 * math.pi))
+        log_normal = sum(q.log_prob(part) for q, part in zip(self.model.q0, latents, strict=True))  # type: ignore[operator]
         return torch.flatten(x, 1), log_normal - log_det

@@ -63,7 +63,7 @@ class _Normal(Density):
 
 @pytest.mark.parametrize("name", [n for n in DENSITIES if not n.startswith("logistic")])
 def test_exact_draws_have_the_density_that_is_said(name: str) -> None:
-    """E_p[N(x; m, s^2 I) / p(x)] = 1 by importance sampling from a wide mixture of p itself and a Gaussian."""
+    """It integrates to one, by importance sampling from as many of its own draws as of N(0, 4 I)."""
     density = DENSITIES[name]
     assert density.log_normaliser == 0
     rng = stream(1, "test")
@@ -113,16 +113,11 @@ def test_the_posteriors_chains_agree_with_importance_sampling() -> None:
     np.testing.assert_allclose(draws.std(axis=0), std, rtol=0.1)
 
 
-@pytest.mark.parametrize("name", list(DENSITIES))
+# The chains of the logistic posterior take a while; the test above runs them.
+@pytest.mark.parametrize("name", [n for n in DENSITIES if not n.startswith("logistic")])
 def test_what_is_prepared(name: str) -> None:
-    if "logistic" in name:
-        pytest.skip("its chains take a while; the test above runs them")
     density = DENSITIES[name]
-    try:
-        arrays = density.prepare(SIZES)
-    except RunFailed as error:
-        assert name == "funnel_wide_rwis" and "collapsed" in str(error)
-        return
+    arrays = density.prepare(SIZES)
     assert all(arrays[f"{split}_1"].shape == (getattr(SIZES, split), density.dim) for split in ("train", "val", "test"))
     assert all(array.dtype == np.float32 for array in arrays.values())
     assert ("train_log_weight" in arrays) == (density.points == "importance") == ("mcmc_r_hat" not in arrays)

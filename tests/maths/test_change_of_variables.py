@@ -13,7 +13,7 @@ from torch import Tensor
 from cfm import config as configuration
 from cfm.change_of_variables import pull_back_density, push_forward
 from cfm.datasets.base import Prepared
-from cfm.log_densities import grid
+from cfm.grid import grid
 from cfm.methods.base import Method, Start
 from cfm.methods.normalizing_flow import NormalizingFlow
 from cfm.nets.mlp import StackedMLP
