@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from cfm.nets.mlp import StackedMLP
 
+JacobianNorm = Literal["squared_frobenius", "root_mean_square"]
+
 
 @dataclass(frozen=True)
 class CNF(Method):
@@ -40,7 +42,7 @@ class CNF(Method):
     activation: Literal["selu", "tanh"]
     kinetic: float = 0.0
     jacobian: float = 0.0
-    jacobian_norm: Literal["squared_frobenius", "root_mean_square"] = "squared_frobenius"
+    jacobian_norm: JacobianNorm = "squared_frobenius"
 
     time_course = True
 
@@ -62,21 +64,24 @@ class CNF(Method):
         snapshots, prior = batch.snapshots()
         return torch.stack(
             [
-                self._regularised(net.alone(seed), [(t, points[seed]) for t, points in snapshots], prior)
+                self._objective(net.alone(seed), [(t, points[seed]) for t, points in snapshots], prior)
                 for seed in range(len(batch.x1))
             ]
         )
 
-    def _regularised(self, net: StackedMLP, snapshots: list[tuple[float, Tensor]], prior: float) -> Tensor:
+    def _objective(self, net: StackedMLP, snapshots: list[tuple[float, Tensor]], prior: float) -> Tensor:
         from cfm.likelihood import pull_back_snapshots
 
+        regularised = self.kinetic > 0 or self.jacobian > 0
+        norm = self.jacobian_norm if regularised else None
         try:
-            root = self.jacobian_norm == "root_mean_square"
-            back = pull_back_snapshots(net, snapshots, prior, self.tolerance, root)
+            back = pull_back_snapshots(net, snapshots, prior, self.tolerance, norm)
         except RunFailed:
             return net.theta.sum() * math.nan  # fails this seed at the next check
-        penalty = self.kinetic * back.kinetic.mean() + self.jacobian * back.jacobian.mean()
-        return penalty - back.log_likelihood().mean()
+        log_likelihood = back.log_likelihood().mean()
+        if not regularised:
+            return -log_likelihood
+        return self.kinetic * back.kinetic.mean() + self.jacobian * back.jacobian.mean() - log_likelihood
 
 
 METHOD = CNF

@@ -158,7 +158,7 @@ def test_likelihood_of_snapshots_is_the_closed_form() -> None:
 
     rng, times = np.random.default_rng(0), (0.0, 1.0, 3.0)
     snapshots = [(t, torch.from_numpy(rng.standard_normal((20 + int(t), 2)))) for t in times]
-    back = pull_back_snapshots(_Growth(), snapshots, -1.0, 1e-9)  # type: ignore[arg-type]
+    back = pull_back_snapshots(_Growth(), snapshots, -1.0, 1e-9, "squared_frobenius")  # type: ignore[arg-type]
     parts = [
         multivariate_normal(np.zeros(2), np.exp(0.8 * (t + 1)) * np.eye(2)).logpdf(x.numpy())
         for t, x in reversed(snapshots)
