@@ -12,6 +12,7 @@ import numpy as np
 
 from cfm.datasets.base import DATA_SEED, Leg, Prepared
 from cfm.methods.base import Indices, Method, Points
+from cfm.pictures import mirrored
 from cfm.rng import open_uniform, stream
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def deal(n: int, seed: int, name: str, step: int, count: int) -> Indices:
 class Pairs:
     """One seed's paired points with time and noise, and the seconds that drawing and coupling them took.
 
-    `start`, `length`: of each pair's interval, (n, 1), in a time course of several.
+    `start`, `length`: of each pair's interval, (n, 1), in a time course of several. `label`: the class of x1, (n, 1).
     """
 
     x0: Points
@@ -49,6 +50,7 @@ class Pairs:
     coupling_seconds: float
     start: Points | None = None
     length: Points | None = None
+    label: Points | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
@@ -63,7 +65,21 @@ class Pairs:
 
 # Enough for dual potentials to start from.
 _REFERENCE_POINTS = 512
-COLUMNS = ("x0", "x1", "t", "eps", "start", "length")
+COLUMNS = ("x0", "x1", "t", "eps", "start", "length", "label")
+
+
+@dataclass(frozen=True)
+class Own:
+    """What belongs to the target points of a batch besides their places: times and classes, (n, 1), or None."""
+
+    times: Points | None
+    labels: Points | None
+
+    @classmethod
+    def of(cls, data: Prepared, split: str, rows: Indices) -> Own:
+        """Of some rows of a split."""
+        times, labels = data.own_times(split), data.labels(split)
+        return cls(None if times is None else times[rows], None if labels is None else labels[rows])
 
 
 @dataclass(frozen=True)
@@ -71,7 +87,7 @@ class Pairing:
     """How a method pairs the points of a data set, interval by interval, in batches of `size` pairs each.
 
     `potentials`: duals of a reference sample of every interval, found once. `own`: the pairs that the networks of the
-    seeds have made, which take the place of the data.
+    seeds have made, which take the place of the data. `flip`: target points are pictures, mirrored at random.
     """
 
     method: Method
@@ -79,12 +95,13 @@ class Pairing:
     size: int
     potentials: Sequence[Potentials | None]
     own: Mapping[int, Prepared] = field(default_factory=dict)
+    flip: bool = False
 
     @classmethod
-    def of(cls, method: Method, data: Prepared, size: int) -> Pairing:
+    def of(cls, method: Method, data: Prepared, size: int, flip: bool = False) -> Pairing:
         """The pairing of a data set in batches of `size` pairs."""
         legs = data.legs()
-        return cls(method, legs, size, [_reference_potentials(method, leg.data) for leg in legs])
+        return cls(method, legs, size, [_reference_potentials(method, leg.data) for leg in legs], flip=flip)
 
     def points(self, seed: int, leg: int) -> Prepared:
         """What a seed trains on in an interval."""
@@ -96,25 +113,43 @@ class Pairing:
         for k, leg in enumerate(self.legs):
             n = self.size if split == "train" else _smaller(leg.data)
             zeros, half = np.zeros((n, *shape), dtype=np.float32), np.full((n, 1), 0.5, dtype=np.float32)
-            parts.append(Pairs(zeros, zeros, half, zeros, 0.0, 0.0, *self._clock(k, n)))
+            label = np.zeros((n, 1), dtype=np.float32) if self.method.conditional else None
+            parts.append(Pairs(zeros, zeros, half, zeros, 0.0, 0.0, label=label, **self._clock(k, n)))
         return Pairs.joined(parts)
 
-    def pair(self, leg: int, x0: Points, x1: Points, times: Points | None, seed: int, purpose: str, step: int) -> Pairs:
+    def pair(self, leg: int, x0: Points, x1: Points, own: Own, seed: int, purpose: str, step: int) -> Pairs:
         """Coupled points of an interval with noise, and with times of their own or uniform ones."""
-        began = time.perf_counter()
+        began, times = time.perf_counter(), own.times
+        labels = own.labels if self.method.conditional else None
         rng = stream(seed, _named(f"coupling/{purpose}", leg), step)
-        i, j = self.method.couple(x0, x1, rng, self.potentials[leg])
+        if labels is not None and self.method.couples_within_classes:
+            i, j = self._within_classes(x0, x1, labels, rng)
+        else:
+            i, j = self.method.couple(x0, x1, rng, self.potentials[leg])
         coupling_seconds = time.perf_counter() - began
         rng = stream(seed, _named(f"path/{purpose}", leg), step)
         t = open_uniform(rng, len(i))[:, None] if times is None else times[j]
         eps = rng.standard_normal((len(i), *x1.shape[1:]), dtype=np.float32)
-        return Pairs(x0[i], x1[j], t, eps, 0.0, coupling_seconds, *self._clock(leg, len(i)))
+        label = None if labels is None else labels[j]
+        return Pairs(x0[i], x1[j], t, eps, 0.0, coupling_seconds, label=label, **self._clock(leg, len(i)))
 
-    def _clock(self, leg: int, n: int) -> tuple[Points, Points] | tuple[None, None]:
+    def _within_classes(
+        self, x0: Points, x1: Points, labels: Points, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
+        """Index pairs class by class; the sources, which have none, fall to the classes as they come."""
+        found = []
+        for label in np.unique(labels):
+            rows = np.flatnonzero(labels[:, 0] == label)
+            i, j = self.method.couple(x0[rows], x1[rows], rng)
+            found.append((rows[i], rows[j]))
+        i, j = (np.concatenate([pairs[side] for pairs in found]) for side in (0, 1))
+        return i, j
+
+    def _clock(self, leg: int, n: int) -> dict[str, Points]:
         start, length = self.legs[leg].start, self.legs[leg].length
         if len(self.legs) == 1 and (start, length) == (0.0, 1.0):
-            return None, None
-        return np.full((n, 1), start, dtype=np.float32), np.full((n, 1), length, dtype=np.float32)
+            return {}
+        return {name: np.full((n, 1), x, dtype=np.float32) for name, x in (("start", start), ("length", length))}
 
 
 def _reference_potentials(method: Method, data: Prepared) -> Potentials | None:
@@ -137,16 +172,18 @@ def _training_pairs(pairing: Pairing, leg: int, seed: int, step: int) -> Pairs:
     """Target points from the seed's deck, sources from a deck or fresh noise."""
     began = time.perf_counter()
     data, size = pairing.points(seed, leg), pairing.size
-    target, times = data.target("train"), data.own_times("train")
+    target = data.target("train")
     cards = deal(len(target), seed, _named("target", leg), step, size)
     cards = data.resampled("train", cards, seed, step)
     x1 = target[cards]
+    if pairing.flip:
+        x1 = mirrored(x1, stream(seed, "flip", step).random(len(x1)) < 0.5)
     if data.gaussian_source:
         x0 = stream(seed, "source/train", step).standard_normal(x1.shape, dtype=np.float32)
     else:
         source = data.source("train", seed)
         x0 = source[cards if data.paired else deal(len(source), seed, _named("source", leg), step, size)]
-    pairs = pairing.pair(leg, x0, x1, None if times is None else times[cards], seed, "train", step)
+    pairs = pairing.pair(leg, x0, x1, Own.of(data, "train", cards), seed, "train", step)
     pairs.drawing_seconds = time.perf_counter() - began - pairs.coupling_seconds
     return pairs
 
@@ -160,12 +197,11 @@ def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
     size, chunks = pairing.size, []
     for leg in range(len(pairing.legs)):
         data = pairing.points(seed, leg)
-        n, x0, x1, times = _smaller(data), data.source("val", seed), data.target("val"), data.own_times("val")
+        n, x0, x1 = _smaller(data), data.source("val", seed), data.target("val")
         for k, start in enumerate(range(0, n, size)):
             rows = np.arange(start, min(start + size, n))
             taken = data.resampled("val", rows, seed, k)
-            own = None if times is None else times[rows]
-            chunks.append(pairing.pair(leg, x0[rows], x1[taken], own, seed, "val", k))
+            chunks.append(pairing.pair(leg, x0[rows], x1[taken], Own.of(data, "val", taken), seed, "val", k))
     return Pairs.joined(chunks)
 
 

@@ -44,7 +44,7 @@ def validation_w2(method: Method, net: nn.Module, data: Prepared, seed: int) -> 
         return None
     if data.weighted("val"):
         return None
-    start = Start(data.source("val", seed), None, stream(seed, "sample/val"))
+    start = Start(data.source("val", seed), None, stream(seed, "sample/val"), labels=data.labels("val"))
     try:
         moved = transport(method, net, start, _SOLVER, next(net.parameters()).device).x[-1]
         return math.sqrt(wasserstein2_squared(flat(moved), flat(data.target("val"))))

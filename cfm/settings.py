@@ -19,9 +19,33 @@ class Sizes:
     test_large: int
 
 
+# Marks a setting that came after the first results: where it is not given, specifications do not name it, so that the
+# results of those who do not use it stay valid.
+LATER = {"later": True}
+
+
+@dataclass(frozen=True)
+class UNetSettings:
+    """A U-Net for pictures, in place of the perceptron; `width` are its channels, `depth` its blocks at a resolution.
+
+    `multipliers` of the channels at every resolution, the sides of the pictures where it attends (`attention`), the
+    channels of a head, and dropout.
+    """
+
+    multipliers: tuple[int, ...]
+    attention: tuple[int, ...]
+    head_channels: int
+    dropout: float = 0.0
+
+
 @dataclass(frozen=True)
 class Training:
-    """Network and optimiser (AdamW) of one experiment."""
+    """Network and optimiser (AdamW) of one experiment.
+
+    `warmup`: steps over which the learning rate grows from zero; `clip`: the largest norm of a gradient; `average`: the
+    decay of an exponential moving average of the parameters, which is what is then looked at and, with the checkpoint
+    `average`, sampled from; `flip`: pictures are mirrored at random.
+    """
 
     width: int
     depth: int
@@ -31,7 +55,12 @@ class Training:
     weight_decay: float
     validate_every: int
     betas: tuple[float, float] = (0.9, 0.999)
-    checkpoint: Literal["best", "last"] = "best"
+    checkpoint: Literal["best", "last", "average"] = "best"
+    unet: UNetSettings | None = field(default=None, kw_only=True, metadata=LATER)
+    warmup: int | None = field(default=None, kw_only=True, metadata=LATER)
+    clip: float | None = field(default=None, kw_only=True, metadata=LATER)
+    average: float | None = field(default=None, kw_only=True, metadata=LATER)
+    flip: bool | None = field(default=None, kw_only=True, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -39,7 +68,8 @@ class Solver:
     """An ODE solver from t = 0 to 1: `steps` for fixed schemes, `tolerance` (atol = rtol) for dopri5.
 
     `points`: carry only the test set along, or all evaluation points (test and large test set). `divergence`: how the
-    divergence is taken that tells log densities, which are not computed unless it is given.
+    divergence is taken that tells log densities, which are not computed unless it is given. `batch`: points are solved
+    in batches of so many, and only the ends of their paths are kept.
     """
 
     scheme: Literal["euler", "midpoint", "rk4", "dopri5"]
@@ -47,6 +77,7 @@ class Solver:
     tolerance: float | None = None
     points: Literal["test", "all"] = "test"
     divergence: Literal["exact", "hutchinson"] | None = None
+    batch: int | None = field(default=None, kw_only=True, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -106,9 +106,14 @@ def check_keys(cls: type, value: Any, where: Where, partial: bool = False) -> di
 
 
 def as_json(value: Any) -> Any:
-    """Dataclasses and tuples inside `value` as dicts and lists, ready for sorted JSON."""
+    """Dataclasses and tuples inside `value` as dicts and lists, ready for sorted JSON.
+
+    Without the fields that are marked as `later` ones and not given (cfm/settings.py).
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: f for f in dataclasses.fields(value)}
+        given = {name: getattr(value, name) for name in fields}
+        return {k: as_json(v) for k, v in given.items() if v is not None or "later" not in fields[k].metadata}
     if isinstance(value, dict):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -21,11 +21,11 @@ from cfm.history import History, Row
 from cfm.learning import due, validation_w2
 from cfm.methods.base import Batch, Method
 from cfm.nets.stacked import load, named_layers, parts
+from cfm.optimiser import Optimiser
 from cfm.resume import read_tensors, write_tensors
+from cfm.rng import stream
 from cfm.settings import Training
 from cfm.supply import Supply
-
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # the optimiser's state
 
 
 class Trainer:
@@ -48,7 +48,7 @@ class Trainer:
     ) -> None:
         self.method, self.settings, self.seeds = method, settings, list(seeds)
         self.data = method.view(data)
-        self.pairing = Pairing.of(method, self.data, settings.batch_size)
+        self.pairing = Pairing.of(method, self.data, settings.batch_size, bool(settings.flip))
         self.device, self.state, self.workers = device, state, workers
         self.net = method.network(len(seeds), data.dim, settings)
         self.parts = parts(self.net)
@@ -57,14 +57,8 @@ class Trainer:
         for seed, layers in teachers.items():
             load(self.net, self.seeds.index(seed), layers)
         self.net.to(device)
-        self.optimiser = torch.optim.AdamW(
-            self.net.parameters(),
-            lr=settings.learning_rate,
-            betas=settings.betas,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-        self.best = self._theta()
+        self.optimiser = Optimiser(self.net, settings)
+        self.best = self.optimiser.theta()
         self.history = History.empty(len(seeds))
         self.step = 0
         self._round = -1  # the step before which the networks last drew their own pairs
@@ -111,12 +105,11 @@ class Trainer:
         """One step of the optimiser for every seed, on the pairs `take(seed, step)`."""
         pairs = self._pairs(lambda seed: take(seed, self.step), "train")
         began = time.perf_counter()
+        if self.settings.unet is not None and self.settings.unet.dropout:
+            torch.manual_seed(int(stream(self.seeds[0], "dropout", self.step).integers(2**63)))
         player = self.method.player(self.step, self.settings.steps)
         loss = self.method.loss(self.net, stack(pairs, self.device), player)
-        self.optimiser.zero_grad(set_to_none=True)
-        # Each seed's loss depends on its own rows of theta only; parts whose turn it is not stay as they are.
-        loss.sum().backward(inputs=[part.theta for name, part in self.parts.items() if player in ("", name)])
-        self.optimiser.step()
+        self.optimiser.step(loss, self.step, player)
         self._loss_sum += loss.detach()
         self.step += 1
         self._share(1, time.perf_counter() - began)
@@ -131,17 +124,20 @@ class Trainer:
         return {"coupling": float(spent[0]), "network": network, "distance": self._measuring[place]}
 
     def layers(self, place: int, which: str) -> dict[str, Tensor]:
-        """Named tensors of one seed's `best` or `last` network."""
-        theta = self.best if which == "best" else self._theta()
+        """Named tensors of one of a seed's networks, see `checkpoints`."""
+        theta = self.best if which == "best" else self.optimiser.theta() if which == "last" else self.optimiser.average
+        assert theta is not None
         return named_layers(self.net, {name: rows[place] for name, rows in theta.items()})
 
-    def _theta(self) -> dict[str, Tensor]:
-        return {name: part.theta.detach().clone() for name, part in self.parts.items()}
+    @property
+    def checkpoints(self) -> list[str]:
+        """The networks that there are: the one with the least validation loss, the last, and the average."""
+        return ["best", "last"] if self.optimiser.average is None else ["best", "last", "average"]
 
     def _alone(self, place: int) -> torch.nn.Module:
         net = self.method.network(1, self.data.dim, self.settings)
-        load(net, 0, self.layers(place, "last"))
-        return net.to(self.device)
+        load(net, 0, self.layers(place, self.checkpoints[-1]))
+        return net.to(self.device).eval()
 
     def _pairs(self, draw: Callable[[int], Pairs], split: str) -> list[Pairs]:
         """Every seed's pairs; zeros for those that have failed, so that the stack keeps its shape."""
@@ -159,8 +155,11 @@ class Trainer:
 
     def _check(self, validation: list[Pairs]) -> None:
         began = time.perf_counter()
-        with torch.no_grad():
+        self.net.eval()
+        with torch.no_grad(), self.optimiser.looked_at():
             val_loss = self.method.validation_loss(self.net, stack(validation, self.device)).tolist()
+            looked_at = self.optimiser.theta()
+        self.net.train()
         since = self.step - (self.history.rows[0][-1].step if self.history.rows[0] else 0)
         train_loss = (self._loss_sum / since).tolist()
         self._loss_sum.zero_()
@@ -173,8 +172,8 @@ class Trainer:
                 self.history.failures.setdefault(seed, f"the loss is not finite by step {self.step}")
             if row.val_loss < self.history.best_loss[place]:
                 self.history.best_loss[place], self.history.best_step[place] = row.val_loss, self.step
-                for name, part in self.parts.items():
-                    self.best[name][place] = part.theta.detach()[place]
+                for name in self.parts:
+                    self.best[name][place] = looked_at[name][place]
 
     def _w2(self, place: int, seed: int) -> float | None:
         """W2 on the validation set, at the checks of the learning curve; a measurement, no part of the training."""
@@ -194,10 +193,7 @@ class Trainer:
         return "validation loss " + " ".join(f"{loss:.4g}" for loss in losses)
 
     def _save(self) -> None:
-        tensors: dict[str, Tensor] = {f"theta.{name}": part.theta for name, part in self.parts.items()}
-        tensors |= {f"best.{name}": rows for name, rows in self.best.items()}
-        for name, part in self.parts.items():
-            tensors |= {f"{moment}.{name}": rows for moment, rows in self.optimiser.state[part.theta].items()}
+        tensors = self.optimiser.state() | {f"best.{name}": rows for name, rows in self.best.items()}
         for seed, own in self.pairing.own.items():  # copied: seeds may share the stored source
             tensors |= {f"own.{seed}.{name}": torch.from_numpy(points.copy()) for name, points in own.arrays.items()}
         metadata = {"step": str(self.step), "round": str(self._round), "history": self.history.to_json()}
@@ -205,13 +201,8 @@ class Trainer:
 
     def _load(self) -> None:
         tensors, metadata = read_tensors(self.state)
-        for name, part in self.parts.items():
-            with torch.no_grad():
-                part.theta.copy_(tensors[f"theta.{name}"])
-            self.best[name] = tensors[f"best.{name}"].to(self.device)
-            moments = {m: tensors[f"{m}.{name}"].to(self.device) for m in _MOMENTS if f"{m}.{name}" in tensors}
-            if moments:
-                self.optimiser.state[part.theta] = moments
+        self.optimiser.load(tensors, self.device)
+        self.best = {name: tensors[f"best.{name}"].to(self.device) for name in self.parts}
         own: dict[int, dict[str, np.ndarray]] = {}
         for key in (key for key in tensors if key.startswith("own.")):
             _, seed, name = key.split(".")

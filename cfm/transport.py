@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +12,7 @@ from cfm.change_of_variables import push_forward
 from cfm.nets.mlp import StackedMLP
 from cfm.settings import Solver
 from cfm.solve import Field, integrate
-from cfm.trajectory import Trajectory
+from cfm.trajectory import Trajectory, polyline_energy
 
 if TYPE_CHECKING:
     from cfm.methods.base import Method, Start
@@ -29,7 +30,43 @@ def transport(
     field = method.velocity(net)
     if solver.divergence and start.tells_density and isinstance(field, StackedMLP):
         return push_forward(field, start.x0, solver, start.rng, device)
-    return integrate(_within(field, start.span), start.x0, solver, device)
+    labels = None
+    if method.conditional:
+        assert start.labels is not None
+        labels = torch.from_numpy(start.labels).to(device)
+    if solver.batch is None:
+        return integrate(_within(_towards(field, labels), start.span), start.x0, solver, device)
+    return _in_batches(field, labels, start, solver, device)
+
+
+def _in_batches(
+    field: Field, labels: Tensor | None, start: Start, solver: Solver, device: torch.device | str
+) -> Trajectory:
+    """The ends of all paths, solved in batches, with the batches' mean number of evaluations, rounded."""
+    assert solver.batch is not None
+    ends, energies, evaluations, seconds = [], [], [], 0.0
+    for first in range(0, len(start.x0), solver.batch):
+        rows = slice(first, first + solver.batch)
+        of_rows = _towards(field, None if labels is None else labels[rows])
+        path = integrate(_within(of_rows, start.span), start.x0[rows], solver, device)
+        ends.append(path.x[-1])
+        energies.append(polyline_energy(path.t, path.x))
+        evaluations.append(path.nfe)
+        seconds += path.seconds
+    x = np.stack([start.x0, np.concatenate(ends)])
+    nfe = round(sum(evaluations) / len(evaluations))
+    return Trajectory(np.array([0, 1], dtype=np.float32), x, nfe, seconds, np.concatenate(energies))
+
+
+def _towards(field: Field, labels: Tensor | None) -> Field:
+    """The field that carries points to their classes, labels (n, 1)."""
+    if labels is None:
+        return field
+
+    def towards(t: Tensor, x: Tensor) -> Tensor:
+        return field(t, x, labels[None])  # type: ignore[call-arg]  # conditional methods' fields are told the classes
+
+    return towards
 
 
 def _within(field: Field, span: tuple[float, float]) -> Field:

@@ -30,6 +30,7 @@ class Dataset:
     """
 
     takes_sizes: ClassVar[bool] = True  # False: it has its own number of points
+    classes: ClassVar[int] = 0  # what the points are labelled with, if they are
 
     @property
     def dim(self) -> int:
@@ -103,7 +104,8 @@ class Prepared:
 
     `times`, `span`: see `Dataset`. `paired`: the stored source points belong to the target points in the same rows.
     What is known of the bridge between them is in the arrays `bridge_...`. Points with `{split}_log_weight` beside them
-    stand for the target by these weights. `failure`: why there are none, if preparing them has failed.
+    stand for the target by these weights. Points with `{split}_label` beside them, (n, 1), belong to these classes.
+    `failure`: why there are none, if preparing them has failed.
     """
 
     arrays: Mapping[str, Array]
@@ -132,6 +134,10 @@ class Prepared:
         rng = stream(seed, f"resample/{split}", step)
         return rows[resample(self.arrays[f"{split}_log_weight"][rows], rng)]
 
+    def labels(self, split: str) -> Array | None:
+        """The classes (n, 1) of the target points of a split, if it tells them."""
+        return self.arrays.get(f"{split}_label")
+
     def target(self, split: str) -> Array:
         """The points of q_1 in a split, shape (n, dim)."""
         return self.arrays[f"{split}_1"]
@@ -149,8 +155,17 @@ class Prepared:
 
     def evaluation_source(self, seed: int, points: str) -> Array:
         """Where the samplers start: the test set's sources, followed by the large set's if `points` is all."""
+        return np.concatenate([self.source(split, seed) for split in self._evaluated(points)])
+
+    def evaluation_labels(self, points: str) -> Array | None:
+        """The classes that the points of `evaluation_source` are to become: those of the test set's points."""
+        labels = [self.labels(split) for split in self._evaluated(points)]
+        known = [array for array in labels if array is not None]
+        return np.concatenate(known) if len(known) == len(labels) else None
+
+    def _evaluated(self, points: str) -> list[str]:
         splits = ("test", "test_large") if points == "all" else ("test",)
-        return np.concatenate([self.source(split, seed) for split in splits if f"{split}_1" in self.arrays])
+        return [split for split in splits if f"{split}_1" in self.arrays]
 
     def count(self, split: str) -> int:
         """Number of points that are carried from the source of a split."""
@@ -181,8 +196,9 @@ class Prepared:
             for end in (0, 1):
                 if f"{split}_{k + end}" in self.arrays:
                     arrays[f"{split}_{end}"] = self.arrays[f"{split}_{k + end}"]
-            if self.weighted(split):
-                arrays[f"{split}_log_weight"] = self.arrays[f"{split}_log_weight"]
+            for known in ("log_weight", "label"):
+                if f"{split}_{known}" in self.arrays:
+                    arrays[f"{split}_{known}"] = self.arrays[f"{split}_{known}"]
         return Prepared(arrays, self.dim, self.gaussian_source and k == 0, self.paired)
 
 

@@ -35,7 +35,8 @@ class Batch:
     """Paired training points of S seeds: `x0, x1, eps` of shape (S, B, dim), `t` of shape (S, B, 1).
 
     In a time course `t` in (0, 1) is the time within the pair's own interval, which begins at `start` and takes
-    `length`, both of the shape of `t`; None where there is one interval from 0 to 1.
+    `length`, both of the shape of `t`; None where there is one interval from 0 to 1. `label`: the classes of `x1`, of
+    the shape of `t`; None for methods without classes.
     """
 
     x0: Tensor
@@ -44,6 +45,12 @@ class Batch:
     eps: Tensor
     start: Tensor | None = None
     length: Tensor | None = None
+    label: Tensor | None = None
+
+    def velocity(self, net: nn.Module, xt: Tensor) -> Tensor:
+        """Of the network at points (S, B, dim), at their times and for their classes."""
+        found: Tensor = net(self.time, xt) if self.label is None else net(self.time, xt, self.label)
+        return found
 
     @property
     def time(self) -> Tensor:
@@ -87,12 +94,14 @@ class Start:
     """What a sampler starts from: the points `x0` (n, dim), the data set, and the run's own random stream.
 
     The data set is None where half-trained networks are looked at; only controls need it, and the prepared samples.
+    `labels` (n, 1): the classes that the points are to become, if there are any.
     """
 
     x0: Points
     dataset: Dataset | None
     rng: np.random.Generator
     data: Prepared | None = None
+    labels: Points | None = None
 
     @property
     def span(self) -> tuple[float, float]:
@@ -118,6 +127,16 @@ class Method:
     time_course: ClassVar[bool] = False
 
     @property
+    def conditional(self) -> bool:
+        """Is the network told the class of a point?"""
+        return False
+
+    @property
+    def couples_within_classes(self) -> bool:
+        """Are points coupled class by class?"""
+        return False
+
+    @property
     def teacher(self) -> str | None:
         """The method of the same experiment whose trained network this one starts from."""
         return None
@@ -133,9 +152,7 @@ class Method:
 
     def network(self, stack: int, dim: int, settings: Training) -> nn.Module:
         """The networks of a stack of seeds, not initialised; by default a velocity field."""
-        from cfm.nets.mlp import StackedMLP
-
-        return StackedMLP(stack, dim, settings.width, settings.depth)
+        return velocity_network(stack, dim, settings)
 
     def potentials(self, x0: Points, x1: Points) -> Potentials | None:
         """What `couple` may know of the two distributions, from one sample of each: dual potentials or nothing."""
@@ -194,3 +211,14 @@ class Method:
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory | None:
         """The points of `start` carried along its span; None means by the ODE dx/dt = velocity(net)(t, x)."""
         return None
+
+
+def velocity_network(stack: int, dim: int, settings: Training, classes: int = 0) -> nn.Module:
+    """The velocity field that the settings ask for: a U-Net for pictures, else a perceptron."""
+    if settings.unet is not None:
+        from cfm.nets.pictures import PictureField
+
+        return PictureField(stack, dim, settings, classes)
+    from cfm.nets.mlp import StackedMLP
+
+    return StackedMLP(stack, dim, settings.width, settings.depth)

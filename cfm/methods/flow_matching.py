@@ -15,8 +15,9 @@ import numpy as np
 
 from cfm.couplings import COUPLINGS, Minibatch, flat
 from cfm.datasets.base import Dataset
-from cfm.methods.base import Batch, Indices, Method, Points
+from cfm.methods.base import Batch, Indices, Method, Points, velocity_network
 from cfm.paths import PATHS, Path
+from cfm.settings import LATER, Training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,14 +30,30 @@ class FlowMatching(Method):
     """A CFM variant: names of the coupling and the path, and the bandwidth sigma they share.
 
     `ot_batch`: the coupling is solved in blocks of so many points of the batch; in the whole batch unless given.
+    `classes`: the network is told the class of the target point, one of so many, and points are coupled within each
+    class; or across them, by code that forgets the labels (`across_classes`), and then the source points that belong to
+    a class are no longer normal, while those that the samplers start from are.
     """
 
     coupling: Literal["independent", "exact", "exact_resampled", "entropic", "entropic_float32"]
     path: Literal["linear", "brownian_bridge", "lipman", "trigonometric", "variance_exploding", "variance_preserving"]
     sigma: float
     ot_batch: int | None = field(default=None, kw_only=True)
+    classes: int | None = field(default=None, kw_only=True, metadata=LATER)
+    across_classes: bool | None = field(default=None, kw_only=True, metadata=LATER)
 
     time_course = True
+
+    @property
+    def conditional(self) -> bool:
+        return self.classes is not None
+
+    @property
+    def couples_within_classes(self) -> bool:
+        return self.conditional and not self.across_classes
+
+    def network(self, stack: int, dim: int, settings: Training) -> nn.Module:
+        return velocity_network(stack, dim, settings, self.classes or 0)
 
     @property
     def conditional_path(self) -> Path:
@@ -48,6 +65,8 @@ class FlowMatching(Method):
             return "starts from noise that is 50 times wider than the source"
         if not PATHS[self.path].general_source and not dataset.gaussian_source:
             return "needs a standard normal source"
+        if self.classes is not None and self.classes != dataset.classes:
+            return f"needs points of {self.classes} classes"
         return None
 
     def potentials(self, x0: Points, x1: Points) -> Potentials | None:
@@ -78,8 +97,7 @@ def squared_error(net: nn.Module, path: Path, batch: Batch) -> Tensor:
     On an interval of a time course that takes longer than one unit of time the velocity is that much smaller.
     """
     xt, ut = batch.per_seed(path.sample)
-    error: Tensor = net(batch.time, xt) - batch.rate(ut)
-    return error.square()
+    return (batch.velocity(net, xt) - batch.rate(ut)).square()
 
 
 METHOD = FlowMatching

@@ -30,11 +30,11 @@ class Wrapped(Stacked):
             made = _drawn(self.make, int(stream(seed, name).integers(2**63)))
             self.load_layers(place, dict(made.named_parameters()))
 
-    def call(self, place: int, method: str, inputs: Tensor) -> Any:
+    def call(self, place: int, method: str, *inputs: Tensor) -> Any:
         """A method of one seed's network at its inputs."""
-        one = _Method(self._one[0].to(inputs.device), method)
+        one = _Method(self._one[0].to(inputs[0].device).train(self.training), method)
         named = {f"module.{name}": layer for name, layer in self.named_layers(self.theta[place]).items()}
-        return torch.func.functional_call(one, named, (inputs,))
+        return torch.func.functional_call(one, named, inputs)
 
 
 class _Method(nn.Module):
@@ -44,8 +44,8 @@ class _Method(nn.Module):
         super().__init__()
         self.module, self.method = module, method
 
-    def forward(self, inputs: Tensor) -> Any:
-        return getattr(self.module, self.method)(inputs)
+    def forward(self, *inputs: Tensor) -> Any:
+        return getattr(self.module, self.method)(*inputs)
 
 
 def _drawn(make: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -78,7 +78,9 @@ def _samples(
     device: torch.device,
 ) -> dict[str, np.ndarray]:
     if failure is None:
-        start = Start(data.evaluation_source(seed, solver.points), dataset, stream(seed, "sample"), data)
+        points = solver.points
+        x0, labels = data.evaluation_source(seed, points), data.evaluation_labels(points)
+        start = Start(x0, dataset, stream(seed, "sample"), data, labels)
         try:
             path = transport(method, net, start, solver, device)
             return {**as_arrays(path), **log_densities(method, net, start, solver, path)}

@@ -35,7 +35,7 @@ class Model:
         """The network, as a stack of one."""
         net = method.network(1, dim, settings)
         load_layers(net, 0, self.layers)
-        return net
+        return net.eval()
 
 
 def train(
@@ -81,7 +81,7 @@ def train(
         }
         tensors = {
             f"{which}.{name}": tensor
-            for which in ("best", "last")
+            for which in trainer.checkpoints
             for name, tensor in trainer.layers(place, which).items()
         }
         write_tensors(folder / "model.safetensors", tensors, metadata)

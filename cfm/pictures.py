@@ -1,0 +1,46 @@
+"""Pictures as points: the pixels of (channels, height, width) in a row, from -1 (black) to 1 (white)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+
+def picture_shape(dim: int) -> tuple[int, int, int] | None:
+    """(channels, side, side) of a square picture of so many numbers, of one channel or three; None if there is none."""
+    for channels in (1, 3):
+        side = math.isqrt(dim // channels)
+        if channels * side * side == dim:
+            return channels, side, side
+    return None
+
+
+def shape_of(dim: int) -> tuple[int, int, int]:
+    """The same for what is known to be a picture."""
+    shape = picture_shape(dim)
+    if shape is None:
+        raise ValueError(f"{dim} numbers are no square picture of one channel or three")
+    return shape
+
+
+def from_bytes(pictures: Bytes) -> Points:
+    """Pictures (n, h, w) or (n, c, h, w) of bytes as points, x = b / 127.5 - 1 as torchvision normalises them."""
+    return (pictures.reshape(len(pictures), -1) / np.float32(127.5) - 1).astype(np.float32)
+
+
+def to_bytes(points: Points) -> Bytes:
+    """Points as pictures of bytes (n, c, h, w), b = trunc(127.5 x + 128) between 0 and 255, as the authors do."""
+    scaled = np.clip(points * np.float32(127.5) + 128, 0, 255).astype(np.uint8)
+    return scaled.reshape(len(points), *shape_of(points.shape[1]))
+
+
+def mirrored(points: Points, which: npt.NDArray[np.bool_]) -> Points:
+    """The points with some of the pictures, `which` (n,), flipped from left to right."""
+    pictures = points.reshape(len(points), *shape_of(points.shape[1]))
+    flipped = np.where(which[:, None, None, None], pictures[..., ::-1], pictures)
+    return flipped.reshape(points.shape)
