@@ -44,3 +44,13 @@ def mirrored(points: Points, which: npt.NDArray[np.bool_]) -> Points:
     pictures = points.reshape(len(points), *shape_of(points.shape[1]))
     flipped = np.where(which[:, None, None, None], pictures[..., ::-1], pictures)
     return flipped.reshape(points.shape)
+
+
+def sheet(points: Points, columns: int) -> Bytes:
+    """Points as one picture of pictures (h, w) or (h, w, 3) in so many columns, with a line between them."""
+    pictures = np.pad(to_bytes(points), ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=255)
+    missing = -len(pictures) % columns
+    pictures = np.concatenate([pictures, np.full((missing, *pictures.shape[1:]), 255, dtype=np.uint8)])
+    rows = pictures.reshape(-1, columns, *pictures.shape[1:]).transpose(0, 3, 1, 4, 2)
+    whole = rows.reshape(rows.shape[0] * rows.shape[1], rows.shape[2] * rows.shape[3], rows.shape[4])
+    return whole[..., 0] if whole.shape[2] == 1 else whole

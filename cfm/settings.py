@@ -29,13 +29,15 @@ class UNetSettings:
     """A U-Net for pictures, in place of the perceptron; `width` are its channels, `depth` its blocks at a resolution.
 
     `multipliers` of the channels at every resolution, the sides of the pictures where it attends (`attention`), the
-    channels of a head, and dropout.
+    channels of a head, and dropout. `patch`: squares of so many pixels a side are taken for channels, which makes large
+    pictures cheap.
     """
 
     multipliers: tuple[int, ...]
     attention: tuple[int, ...]
     head_channels: int
     dropout: float = 0.0
+    patch: int = 1
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Every metric by name."""
 
-from cfm.metrics import bridge, cost, density, learning, objective, path_energy, wasserstein
+from cfm.metrics import bridge, cost, density, frechet, learning, objective, path_energy, wasserstein
 from cfm.metrics.base import Metric
 
 METRICS: dict[str, Metric] = {
@@ -10,6 +10,7 @@ METRICS: dict[str, Metric] = {
     **learning.METRICS,
     **objective.METRICS,
     **density.METRICS,
+    **frechet.METRICS,
     **cost.METRICS,
 }
 

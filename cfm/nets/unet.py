@@ -26,8 +26,8 @@ class UNet(nn.Module):
         self, shape: tuple[int, int, int], channels: int, blocks: int, settings: UNetSettings, classes: int = 0
     ) -> None:
         super().__init__()
-        depth, side, width = shape[0], shape[1], 4 * channels
-        self.channels = channels
+        self.channels, self.patch = channels, settings.patch
+        depth, side, width = shape[0] * settings.patch**2, shape[1] // settings.patch, 4 * channels
         self.embed = nn.Sequential(nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width))
         self.classes = nn.Embedding(classes, width) if classes else None
         self.first = nn.Conv2d(depth, channels, 3, padding=1)
@@ -61,7 +61,7 @@ class UNet(nn.Module):
         if self.classes is not None:
             assert label is not None
             embedded = embedded + self.classes(label)
-        x = self.first(x)
+        x = self.first(functional.pixel_unshuffle(x, self.patch))
         skips = [x]
         for part in self.down:
             x = part(x) if isinstance(part, nn.Conv2d) else part(x, embedded)
@@ -70,8 +70,7 @@ class UNet(nn.Module):
             x = part(x, embedded)
         for part in self.up:
             x = part(x) if isinstance(part, _Double) else part(torch.cat([x, skips.pop()], dim=1), embedded)
-        velocity: Tensor = self.last(x)
-        return velocity
+        return functional.pixel_shuffle(self.last(x), self.patch)
 
 
 def time_features(t: Tensor, n: int) -> Tensor:
@@ -142,7 +141,8 @@ class _Double(nn.Module):
 
 
 def _norm(channels: int) -> nn.Module:
-    return nn.GroupNorm(math.gcd(32, channels), channels)
+    """32 groups, or fewer so that a group has four channels: of a single one it would take away what the embedding adds."""
+    return nn.GroupNorm(math.gcd(32, channels // 4), channels)
 
 
 def _zeros(module: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cfm.datasets.base import Dataset, Prepared
 from cfm.errors import RunFailed
+from cfm.pictures import from_bytes
 from cfm.resume import read_arrays, write_arrays
 from cfm.settings import Sizes
 
@@ -31,9 +32,9 @@ def save(data: Prepared, path: Path) -> None:
 
 
 def load(path: Path) -> Prepared:
-    """Read the prepared samples."""
+    """Read the prepared samples; pictures, which are stored as bytes, as points."""
     stored = read_arrays(path)
     dim, gaussian_source, times, span = (stored.pop(name).tolist() for name in _FACTS)
     failure = stored.pop("failure").item() if "failure" in stored else None
-    arrays = {name: array.astype(np.float32) for name, array in stored.items()}
+    arrays = {name: from_bytes(x) if x.dtype == np.uint8 else x.astype(np.float32) for name, x in stored.items()}
     return Prepared(arrays, dim, gaussian_source, times=tuple(times), span=(span[0], span[1]), failure=failure)

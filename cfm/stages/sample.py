@@ -83,7 +83,8 @@ def _samples(
         start = Start(x0, dataset, stream(seed, "sample"), data, labels)
         try:
             path = transport(method, net, start, solver, device)
-            return {**as_arrays(path), **log_densities(method, net, start, solver, path)}
+            asked = {"label": labels} if method.conditional and labels is not None else {}
+            return {**as_arrays(path), **asked, **log_densities(method, net, start, solver, path)}
         except RunFailed as error:
             failure = str(error)
     return {"failure": np.array(failure)}
