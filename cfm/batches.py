@@ -12,6 +12,7 @@ import numpy as np
 
 from cfm.datasets.base import DATA_SEED, Leg, Prepared
 from cfm.methods.base import Indices, Method, Points
+from cfm.parallel import Share
 from cfm.pictures import mirrored
 from cfm.rng import open_uniform, stream
 
@@ -88,6 +89,7 @@ class Pairing:
 
     `potentials`: duals of a reference sample of every interval, found once. `own`: the pairs that the networks of the
     seeds have made, which take the place of the data. `flip`: target points are pictures, mirrored at random.
+    `share`: the rows of every training batch that this process has.
     """
 
     method: Method
@@ -96,12 +98,13 @@ class Pairing:
     potentials: Sequence[Potentials | None]
     own: Mapping[int, Prepared] = field(default_factory=dict)
     flip: bool = False
+    share: Share = field(default_factory=Share)
 
     @classmethod
-    def of(cls, method: Method, data: Prepared, size: int, flip: bool = False) -> Pairing:
+    def of(cls, method: Method, data: Prepared, size: int) -> Pairing:
         """The pairing of a data set in batches of `size` pairs."""
         legs = data.legs()
-        return cls(method, legs, size, [_reference_potentials(method, leg.data) for leg in legs], flip=flip)
+        return cls(method, legs, size, [_reference_potentials(method, leg.data) for leg in legs])
 
     def points(self, seed: int, leg: int) -> Prepared:
         """What a seed trains on in an interval."""
@@ -111,16 +114,22 @@ class Pairing:
         """As many pairs of points of a shape as a split has, that train nothing: for a seed that has failed."""
         parts = []
         for k, leg in enumerate(self.legs):
-            n = self.size if split == "train" else _smaller(leg.data)
+            n = self.size // self.share.count if split == "train" else _smaller(leg.data)
             zeros, half = np.zeros((n, *shape), dtype=np.float32), np.full((n, 1), 0.5, dtype=np.float32)
             label = np.zeros((n, 1), dtype=np.float32) if self.method.conditional else None
             parts.append(Pairs(zeros, zeros, half, zeros, 0.0, 0.0, label=label, **self._clock(k, n)))
         return Pairs.joined(parts)
 
     def pair(self, leg: int, x0: Points, x1: Points, own: Own, seed: int, purpose: str, step: int) -> Pairs:
-        """Coupled points of an interval with noise, and with times of their own or uniform ones."""
-        began, times = time.perf_counter(), own.times
-        labels = own.labels if self.method.conditional else None
+        """Coupled points of an interval with noise, and with times of their own or uniform ones.
+
+        In training, of this process's share of the batch.
+        """
+        began, n = time.perf_counter(), len(x1)
+        rows = self.share.rows(n) if purpose == "train" else slice(n)
+        x0, x1 = x0[rows], x1[rows]
+        times = None if own.times is None else own.times[rows]
+        labels = own.labels[rows] if self.method.conditional and own.labels is not None else None
         rng = stream(seed, _named(f"coupling/{purpose}", leg), step)
         if labels is not None and self.method.couples_within_classes:
             i, j = self._within_classes(x0, x1, labels, rng)
@@ -128,8 +137,8 @@ class Pairing:
             i, j = self.method.couple(x0, x1, rng, self.potentials[leg])
         coupling_seconds = time.perf_counter() - began
         rng = stream(seed, _named(f"path/{purpose}", leg), step)
-        t = open_uniform(rng, len(i))[:, None] if times is None else times[j]
-        eps = rng.standard_normal((len(i), *x1.shape[1:]), dtype=np.float32)
+        t = open_uniform(rng, n)[rows, None] if times is None else times[j]
+        eps = rng.standard_normal((n, *x1.shape[1:]), dtype=np.float32)[rows]
         label = None if labels is None else labels[j]
         return Pairs(x0[i], x1[j], t, eps, 0.0, coupling_seconds, label=label, **self._clock(leg, len(i)))
 

@@ -75,7 +75,7 @@ def predicted(net: Classifier, pictures: Points) -> npt.NDArray[np.int64]:
 
 
 def prepared(arrays: Mapping[str, npt.NDArray[np.generic]], classes: int, passes: int) -> dict[str, Points]:
-    """The weights of a classifier of the training pictures, as arrays of the data set, and its accuracy on the test set."""
+    """The weights of a classifier of the training pictures, as arrays of the data set, and its test accuracy."""
     splits = {split: from_bytes(arrays[f"{split}_1"].astype(np.uint8)) for split in ("train", "test")}
     labels = {split: arrays[f"{split}_label"].astype(np.float32) for split in splits}
     net = train(splits["train"], labels["train"], classes, passes, DATA_SEED, "classifier")

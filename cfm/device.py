@@ -24,6 +24,8 @@ def choose(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("config/config.yaml: device is 'cuda' but torch sees no GPU; use 'auto' or 'cpu'")
     use_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available())
+    if use_gpu and "LOCAL_RANK" in os.environ:  # one of several processes of torchrun: each has a GPU of its own
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return torch.device("cuda" if use_gpu else "cpu")
 
 
@@ -34,6 +36,8 @@ def reserved(device: torch.device) -> Iterator[None]:
         yield
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace(",", "-")
+    if device.index is not None:
+        visible += f"-{device.index}"
     with open(Path(tempfile.gettempdir()) / f"cfm-gpu-{visible}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

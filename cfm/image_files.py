@@ -115,7 +115,7 @@ def _cifar10_jpeg(paths: Sequence[Path]) -> tuple[Pool, Pool]:
 
 
 def read_jpegs(path: Path, mode: str) -> tuple[Bytes, Bytes]:
-    """Pictures (n, h, w) or (n, h, w, 3) and labels of an npz of JPEG files: each is `jpeg_header` and its part of `jpeg_tail`."""
+    """Pictures (n, h, w) or (n, h, w, 3) and labels; a JPEG file is `jpeg_header` and its part of `jpeg_tail`."""
     from PIL import Image
 
     with np.load(path, allow_pickle=False) as stored:

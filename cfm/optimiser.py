@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cfm.nets.stacked import parts
+from cfm.parallel import Share
 from cfm.settings import Training
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -21,8 +22,8 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 class Optimiser:
     """What turns gradients into steps; its state is tensors by name."""
 
-    def __init__(self, net: nn.Module, settings: Training) -> None:
-        self.settings, self.parts = settings, parts(net)
+    def __init__(self, net: nn.Module, settings: Training, share: Share) -> None:
+        self.settings, self.parts, self.share = settings, parts(net), share
         self.adam = torch.optim.AdamW(
             net.parameters(),
             lr=settings.learning_rate,
@@ -42,8 +43,10 @@ class Optimiser:
         # Each seed's loss depends on its own rows of theta only; parts whose turn it is not stay as they are.
         trained = [part.theta for name, part in self.parts.items() if player in ("", name)]
         loss.sum().backward(inputs=trained)
+        gradients = [theta.grad for theta in trained if theta.grad is not None]
+        self.share.average(gradients)
         if self.settings.clip is not None:
-            _clip([theta.grad for theta in trained if theta.grad is not None], self.settings.clip)
+            _clip(gradients, self.settings.clip)
         if self.settings.warmup:
             # As the authors' schedule, whose first step has length zero.
             share = min(step / self.settings.warmup, 1.0)

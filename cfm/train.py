@@ -16,12 +16,13 @@ from torch import Tensor
 
 from cfm.batches import COLUMNS, Pairing, Pairs, validation_pairs
 from cfm.datasets.base import Prepared
-from cfm.errors import RunFailed
+from cfm.errors import RunFailed, UserError
 from cfm.history import History, Row
 from cfm.learning import due, validation_w2
 from cfm.methods.base import Batch, Method
 from cfm.nets.stacked import load, named_layers, parts
 from cfm.optimiser import Optimiser
+from cfm.parallel import join
 from cfm.resume import read_tensors, write_tensors
 from cfm.rng import stream
 from cfm.settings import Training
@@ -48,7 +49,10 @@ class Trainer:
     ) -> None:
         self.method, self.settings, self.seeds = method, settings, list(seeds)
         self.data = method.view(data)
-        self.pairing = Pairing.of(method, self.data, settings.batch_size, bool(settings.flip))
+        self.share = join(device, settings.batch_size)
+        self.pairing = replace(
+            Pairing.of(method, self.data, settings.batch_size), flip=bool(settings.flip), share=self.share
+        )
         self.device, self.state, self.workers = device, state, workers
         self.net = method.network(len(seeds), data.dim, settings)
         self.parts = parts(self.net)
@@ -57,7 +61,7 @@ class Trainer:
         for seed, layers in teachers.items():
             load(self.net, self.seeds.index(seed), layers)
         self.net.to(device)
-        self.optimiser = Optimiser(self.net, settings)
+        self.optimiser = Optimiser(self.net, settings, self.share)
         self.best = self.optimiser.theta()
         self.history = History.empty(len(seeds))
         self.step = 0
@@ -85,8 +89,9 @@ class Trainer:
                 self.train_step(supply.take)
                 if self.step % every == 0 or self.step == steps:
                     self._check(validation)
-                    self._save()
-                    report(self.step, steps, self._summary())
+                    if self.share.first:
+                        self._save()
+                        report(self.step, steps, self._summary())
 
     def _draw_own_pairs(self) -> None:
         began, own = time.perf_counter(), {}
@@ -106,7 +111,7 @@ class Trainer:
         pairs = self._pairs(lambda seed: take(seed, self.step), "train")
         began = time.perf_counter()
         if self.settings.unet is not None and self.settings.unet.dropout:
-            torch.manual_seed(int(stream(self.seeds[0], "dropout", self.step).integers(2**63)))
+            torch.manual_seed(int(stream(self.seeds[0], f"dropout/{self.share.rank}", self.step).integers(2**63)))
         player = self.method.player(self.step, self.settings.steps)
         loss = self.method.loss(self.net, stack(pairs, self.device), player)
         self.optimiser.step(loss, self.step, player)
@@ -149,6 +154,10 @@ class Trainer:
                     pairs.append(draw(seed))
                     continue
                 except RunFailed as error:
+                    if self.share.count > 1:
+                        raise UserError(
+                            f"seed {seed}: {error} (and the other processes cannot go on without it)"
+                        ) from None
                     failures[seed] = str(error)
             pairs.append(self.pairing.blank(split, self.data.target("train").shape[1:]))
         return pairs
@@ -161,6 +170,7 @@ class Trainer:
             looked_at = self.optimiser.theta()
         self.net.train()
         since = self.step - (self.history.rows[0][-1].step if self.history.rows[0] else 0)
+        self.share.average([self._loss_sum])
         train_loss = (self._loss_sum / since).tolist()
         self._loss_sum.zero_()
         self._share(2, time.perf_counter() - began)

@@ -68,7 +68,7 @@ class Images(Dataset):
         for split, (pool, rows) in splits.items():
             if len(pool.labels[rows]):
                 pictures = pool.pictures[rows]
-                arrays[f"{split}_1"] = pictures.reshape(len(pictures), -1)
+                arrays[f"{split}_1"] = pictures.reshape(len(pictures), -1)  # type: ignore[assignment]  # bytes
                 arrays[f"{split}_label"] = pool.labels[rows, None].astype(np.float32)
         if self.classifier is not None:
             from cfm.classifier import prepared

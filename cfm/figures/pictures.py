@@ -11,7 +11,6 @@ from cfm.config import Config
 from cfm.figures.base import methods_shown
 from cfm.flow_pictures import Array, first_samples, tell_failure
 from cfm.pictures import sheet
-from cfm.resume import read_arrays
 from cfm.settings import Figure
 from cfm.stages.data import load
 

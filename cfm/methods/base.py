@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cfm.datasets.base import Dataset, Prepared
+from cfm.errors import UserError
 from cfm.settings import Solver, Training
 
 if TYPE_CHECKING:
@@ -219,6 +220,8 @@ def velocity_network(stack: int, dim: int, settings: Training, classes: int = 0)
         from cfm.nets.pictures import PictureField
 
         return PictureField(stack, dim, settings, classes)
+    if classes:
+        raise UserError("a method that is told the classes needs a U-Net: `train` has no 'unet'")
     from cfm.nets.mlp import StackedMLP
 
     return StackedMLP(stack, dim, settings.width, settings.depth)

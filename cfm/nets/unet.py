@@ -141,7 +141,7 @@ class _Double(nn.Module):
 
 
 def _norm(channels: int) -> nn.Module:
-    """32 groups, or fewer so that a group has four channels: of a single one it would take away what the embedding adds."""
+    """32 groups, or fewer of four channels each: from a single channel it would take what the embedding adds."""
     return nn.GroupNorm(math.gcd(32, channels // 4), channels)
 
 

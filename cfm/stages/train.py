@@ -66,6 +66,9 @@ def train(
             if teacher.failure:
                 trainer.history.failures[seed] = f"{method.teacher} failed: {teacher.failure}"
         trainer.run(report)
+    trainer.share.wait()
+    if not trainer.share.first:
+        return trainer.history.failures
     provenance = watch.record(len(runs), device=str(device), data_sha256=file_digest(data_path))
     history = trainer.history
     for place, (seed, folder) in enumerate(runs.items()):

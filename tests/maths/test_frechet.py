@@ -1,0 +1,89 @@
+"""The Frechet distance against its closed form, and what the classifier of a data set sees."""
+
+import numpy as np
+import pytest
+import torch
+
+from cfm.classifier import FEATURES, Classifier, predicted, prepared, stored
+from cfm.metrics.base import Evaluation
+from cfm.metrics.frechet import METRICS, frechet_distance
+from cfm.pictures import from_bytes
+from cfm.rng import stream
+
+
+def _exactly(mean: np.ndarray, root: np.ndarray, n: int = 500) -> np.ndarray:
+    """Points whose sample mean and covariance are these to rounding: mean and root root^T."""
+    x = stream(3, "frechet").standard_normal((n, len(mean)))
+    x -= x.mean(axis=0)
+    x = x @ np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False))).T
+    return x @ root.T + mean
+
+
+def test_the_distance_between_normal_distributions_is_the_closed_form() -> None:
+    """Of commuting covariances: |m - m'|^2 + sum (s - s')^2."""
+    turn = np.linalg.qr(stream(1, "turn").standard_normal((4, 4)))[0]
+    s, other = np.array([1.0, 2, 0.5, 3]), np.array([2.0, 1, 0.5, 0.1])
+    m, shifted = np.zeros(4), np.array([1.0, -1, 0, 2])
+    found = frechet_distance(_exactly(m, turn @ np.diag(s)), _exactly(shifted, turn @ np.diag(other)))
+    assert found == pytest.approx(6 + ((s - other) ** 2).sum(), rel=1e-9)
+
+
+def test_the_distance_agrees_with_torchmetrics() -> None:
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    class Same(torch.nn.Module):
+        num_features = 3
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    a, b = (stream(k, "f").standard_normal((200, 3)) @ np.diag([1, 2, k + 1.0]) + k for k in (0, 1))
+    judge = FrechetInceptionDistance(feature=Same(), normalize=True).set_dtype(torch.float64)
+    judge.update(torch.from_numpy(a), real=True)
+    judge.update(torch.from_numpy(b), real=False)
+    assert frechet_distance(a, b) == pytest.approx(float(judge.compute()), rel=1e-6)
+
+
+def _blobs(n: int, name: str) -> dict[str, np.ndarray]:
+    """Pictures of 8 x 8 bytes with a bright quarter, whose place is the class."""
+    rng = stream(0, name)
+    labels = rng.integers(4, size=n)
+    pictures = rng.integers(60, size=(n, 8, 8))
+    for k, label in enumerate(labels):
+        row, column = 4 * (label // 2), 4 * (label % 2)
+        pictures[k, row : row + 4, column : column + 4] += 150
+    return {"1": pictures.astype(np.uint8).reshape(n, 64), "label": labels[:, None].astype(np.float32)}
+
+
+def _known() -> dict[str, np.ndarray]:
+    arrays = {f"{split}_{k}": x for split in ("train", "test") for k, x in _blobs(200, split).items()}
+    return prepared(arrays, classes=4, passes=4)
+
+
+def _evaluation(x1: np.ndarray, target: np.ndarray, known: dict, stored: dict) -> Evaluation:
+    return Evaluation(x1, x1, target, None, 1, 0.0, None, None, None, None, known, stored)
+
+
+def test_the_classifier_learns_is_stored_and_tells_wrong_classes() -> None:
+    known, blobs = _known(), _blobs(100, "new")
+    assert known["classifier_accuracy"] > 0.97
+    net = stored(known, 64)
+    assert net is not None
+    points = from_bytes(blobs["1"])
+    assert (predicted(net, points) == blobs["label"][:, 0]).mean() > 0.97
+    right = _evaluation(points, points, known, {"label": blobs["label"]})
+    wrong = _evaluation(points, points, known, {"label": (blobs["label"] + 1) % 4})
+    accuracy, distance = METRICS["class_accuracy"].compute, METRICS["frechet_classifier"].compute
+    assert accuracy is not None and distance is not None
+    assert accuracy(right) > 0.97 and accuracy(wrong) < 0.03  # type: ignore[operator]
+    assert accuracy(_evaluation(points, points, known, {})) is None
+    assert distance(right) == pytest.approx(0, abs=1e-3)
+    noise = stream(2, "noise").standard_normal(points.shape).astype(np.float32)
+    assert distance(_evaluation(noise, points, known, {})) > 1  # type: ignore[operator]
+    assert distance(_evaluation(points, points, {}, {})) is None
+
+
+def test_the_same_classifier_comes_of_the_same_pictures() -> None:
+    first, second = _known(), _known()
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert Classifier(64, 4).features(torch.zeros(2, 64)).shape == (2, FEATURES)
