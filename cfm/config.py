@@ -31,7 +31,8 @@ class Config:
     """Everything that config/ says, for one budget.
 
     `asked` are the experiments as it says them; `experiments` are these without the data sets that cannot be had on
-    this machine, which `missing` names with the reason.
+    this machine, which `missing` names with the reason, and without those experiments that this machine cannot do,
+    which `refused` names.
     """
 
     budget: str
@@ -41,6 +42,7 @@ class Config:
     experiments: Mapping[str, Experiment]
     asked: Mapping[str, Experiment]
     missing: Mapping[str, str]
+    refused: Mapping[str, str]
 
     @property
     def layout(self) -> Layout:
@@ -48,11 +50,14 @@ class Config:
 
     def skipped(self, experiment: str) -> dict[str, str]:
         """The data sets that an experiment goes without, each with the reason."""
-        return {name: self.missing[name] for name in self.asked[experiment].datasets if name in self.missing}
+        reasons = {
+            name: self.refused.get(experiment, self.missing.get(name)) for name in self.asked[experiment].datasets
+        }
+        return {name: reason for name, reason in reasons.items() if reason is not None}
 
     def whole(self) -> Config:
         """The same with all data sets, had or not: for what was run on another machine."""
-        return replace(self, experiments=self.asked, missing={})
+        return replace(self, experiments=self.asked, missing={}, refused={})
 
     def methods_of(self, experiment: str) -> list[str]:
         """Names of the methods that take part, in the order of methods.yaml."""
@@ -85,8 +90,8 @@ class Config:
         where = Where(f"{FOLDER}/experiments/{experiment}.yaml")
         check_name(experiment, self.experiments, "experiment", Where("--experiment"))
         check_name(dataset, self.asked[experiment].datasets, "data set", where / "datasets")
-        if dataset in self.missing:
-            raise UserError(f"{dataset}: {self.missing[dataset]}")
+        if dataset in self.skipped(experiment):
+            raise UserError(f"{dataset}: {self.skipped(experiment)[dataset]}")
         if method is not None:
             check_name(method, self.methods_of(experiment), "method", Where(f"{FOLDER}/methods.yaml"))
             reason = self.impossible(dataset, method)
@@ -162,8 +167,18 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     used = dict.fromkeys(dataset for settings in asked.values() for dataset in settings.datasets)
     reasons = {name: datasets[name].dataset.missing() for name in used}
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
-    experiments = {name: _without(settings, missing) for name, settings in asked.items()}
-    return Config(budget, main, methods, datasets, experiments, asked, missing)
+    refused = {} if _has_gpu(main) else {name: _NO_GPU for name, settings in asked.items() if settings.gpu}
+    config = Config(budget, main, methods, datasets, asked, asked, missing, refused)
+    return replace(config, experiments={name: _without(asked[name], config.skipped(name)) for name in asked})
+
+
+_NO_GPU = "needs a GPU, and there is none here (if the jobs run where there is one, say `device: cuda` in config.yaml)"
+
+
+def _has_gpu(main: Main) -> bool:
+    """Without torch, which takes a second to load: by the drivers' devices."""
+    present = any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
+    return main.device == "cuda" or (main.device == "auto" and present)
 
 
 def _without(settings: Experiment, missing: Mapping[str, str]) -> Experiment:

@@ -69,8 +69,12 @@ def described(config: Config) -> dict[str, str]:
 
 def absent_files(datasets: Mapping[str, NamedDataset]) -> dict[str, str]:
     """Of the data sets, by group, those that cannot be had on this machine, with the reason."""
-    reasons = {named.group or name: named.dataset.missing() for name, named in datasets.items()}
-    return {name: reason for name, reason in reasons.items() if reason is not None}
+    reasons = {name: named.dataset.missing() for name, named in datasets.items()}
+    return _by_group(datasets, {name: reason for name, reason in reasons.items() if reason is not None})
+
+
+def _by_group(datasets: Mapping[str, NamedDataset], reasons: Mapping[str, str]) -> dict[str, str]:
+    return {datasets[name].group or name: reason for name, reason in reasons.items()}
 
 
 def skipped_lines(config: Config) -> list[str]:
@@ -78,7 +82,7 @@ def skipped_lines(config: Config) -> list[str]:
     return [
         f"skipped: {experiment}/{name}: {reason}"
         for experiment in config.experiments
-        for name, reason in absent_files({n: config.datasets[n] for n in config.skipped(experiment)}).items()
+        for name, reason in _by_group(config.datasets, config.skipped(experiment)).items()
     ]
 
 

@@ -28,6 +28,9 @@ from cfm.rng import stream
 from cfm.settings import Training
 from cfm.supply import Supply
 
+_WARM = 20  # steps after which the speed is measured, over as many
+_LONG = 0.25  # hours of training that are foretold
+
 
 class Trainer:
     """Networks, optimiser and history of a stack of seeds; `run` trains, saving itself at every check.
@@ -85,13 +88,25 @@ class Trainer:
         every, steps = self.settings.validate_every, self.settings.steps
         validation = self._pairs(lambda seed: validation_pairs(self.pairing, seed), "val")
         with Supply(self.pairing, self.seeds, self.step, end, self.workers) as supply:
+            first, warm = self.step, 0.0
             while self.step < end and len(self.history.failures) < len(self.seeds):
                 self.train_step(supply.take)
+                if self.step == first + _WARM:
+                    warm = time.perf_counter()
+                elif self.step == first + 2 * _WARM:
+                    self._foretell((time.perf_counter() - warm) / _WARM, report)
                 if self.step % every == 0 or self.step == steps:
                     self._check(validation)
                     if self.share.first:
                         self._save()
                         report(self.step, steps, self._summary())
+
+    def _foretell(self, seconds_per_step: float, report: Callable[[int, int, str], None]) -> None:
+        """Say how long the rest will take, if that is long."""
+        steps = self.settings.steps
+        hours = (steps - self.step) * seconds_per_step / 3600
+        if hours > _LONG and self.share.first:
+            report(self.step, steps, f"{1000 * seconds_per_step:.0f} ms a step: about {hours:.1f} hours to go")
 
     def _draw_own_pairs(self) -> None:
         began, own = time.perf_counter(), {}

@@ -178,6 +178,22 @@ def test_an_experiment_may_lose_all_its_data(folder: Path) -> None:
     assert config.experiments["taxonomy"].tables  # it never had data
 
 
+def test_what_needs_a_gpu_is_skipped_where_there_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not where jobs run elsewhere, on machines that have one."""
+    cells = folder / "experiments/cells.yaml"
+    cells.write_text(cells.read_text() + "\ngpu: true\n")
+    has_gpu = configuration._has_gpu
+    monkeypatch.setattr(configuration, "_has_gpu", lambda main: False)
+    config = configuration.load("quick", ("cells", "taxonomy"))
+    assert config.experiments["cells"].datasets == () and config.experiments["taxonomy"].tables
+    assert len(config.skipped("cells")) == 5
+    assert "skipped: cells/branching: needs a GPU" in "\n".join(skipped_lines(config))
+    with pytest.raises(UserError, match="branching_without_1: needs a GPU"):
+        config.require("cells", "branching_without_1")
+    main = dataclasses.replace(config.main, device="cuda")
+    assert has_gpu(main) and not has_gpu(dataclasses.replace(main, device="cpu"))
+
+
 def test_kept_runs_are_checked_whether_their_data_are_there_or_not(folder: Path) -> None:
     config = configuration.load("quick", ("cells",))
     whole = config.whole()

@@ -171,3 +171,22 @@ def test_otcfm_learns_the_optimal_map_between_gaussians(tmp_path: Path) -> None:
     )
     straightness = np.abs(path.x[10] - (path.x[0] + path.x[-1]) / 2).mean()
     assert straightness < 0.1
+
+
+def test_a_long_training_says_how_long_it_will_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the speed after a warm-up, and before the first check."""
+    settings = dataclasses.replace(SETTINGS, steps=50, validate_every=50)
+    said: list[tuple[int, str]] = []
+
+    def train(name: str) -> None:
+        trainer = Trainer(
+            FlowMatching("independent", "linear", 0.1), _gaussians(2, 0.5), settings, [1], CPU, tmp_path / name
+        )
+        trainer.run(lambda step, steps, text: said.append((step, text)))
+
+    train("short")
+    assert [step for step, _ in said] == [50]
+    monkeypatch.setattr("cfm.train._LONG", 0.0)
+    train("long")
+    assert [step for step, _ in said[1:]] == [40, 50]
+    assert "ms a step: about 0.0 hours to go" in said[1][1]
