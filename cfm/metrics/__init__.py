@@ -1,6 +1,6 @@
 """Every metric by name."""
 
-from cfm.metrics import bridge, cost, density, learning, objective, path_energy, wasserstein
+from cfm.metrics import bridge, cost, density, learning, mmd, objective, path_energy, translation, wasserstein
 from cfm.metrics.base import Metric
 
 METRICS: dict[str, Metric] = {
@@ -10,6 +10,8 @@ METRICS: dict[str, Metric] = {
     **learning.METRICS,
     **objective.METRICS,
     **density.METRICS,
+    **mmd.METRICS,
+    **translation.METRICS,
     **cost.METRICS,
 }
 

@@ -117,8 +117,8 @@ def test_one_left_out_time_needs_no_list(folder: Path) -> None:
         ("[1, 3]", r"absent: left_out: 3 is not between"),
         ("7", r"absent: left_out: 7 is not between"),
         ("-1", r"absent: left_out: -1 is not between"),
-        ("[]", r"absent.left_out: one or more different times are expected, got \[\]"),
-        ("[1, 1]", r"absent.left_out: one or more different times are expected"),
+        ("[]", r"absent.left_out: one or more different values are expected, got \[\]"),
+        ("[1, 1]", r"absent.left_out: one or more different values are expected"),
         ("[one]", r"absent.left_out: a whole number is expected, got 'one'"),
         (
             "[1]\nabsent_without_1: {label: a, family: branching, cells: 20, snapshots: 3, left_out: 1}",
