@@ -101,7 +101,7 @@ def outline(line: Array, width: Array) -> Array:
 
 
 def mosaic(pictures: Array) -> Array:
-    """Pictures (rows, columns, channels, height, width) side by side: (rows height, columns width), coloured (..., 3)."""
+    """Pictures (rows, columns, channels, height, width) side by side, for `imshow`."""
     rows, columns, channels, high, wide = pictures.shape
     laid = pictures.transpose(0, 3, 1, 4, 2).reshape(rows * high, columns * wide, channels)
     return laid[..., 0] if channels == 1 else laid

@@ -1,15 +1,16 @@
 """Pictures without an attribute and with it, unpaired, as codes of a VAE (the paper's translation of CelebA).
 
 q_0 are the codes of pictures without the attribute, q_1 of those with it. The pictures of a file are shuffled and split
-once, into 70% for training, 10% for validation and 20% for testing, whatever the attribute: so all attributes share a VAE that
-has seen no test picture of any. In validation and test as many codes are kept of one group as of the other, no more
-than 1,000; in training all.
+once, into 70% for training, 10% for validation and 20% for testing, whatever the attribute: so all attributes share a
+VAE that has seen no test picture of any. In validation and test as many codes are kept of one group as of the other,
+no more than 1,000; in training all.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +32,8 @@ _SHOWN = 12  # pictures that are kept for figures
 class Attributes(Dataset):
     """`file`, `table`, `attribute`: see `cfm.pictures`; several attributes in a list make as many data sets.
 
-    `most`: no more than so many pictures, drawn from all; `side`: pixels they are scaled to; the rest: see `cfm.autoencoder`.
+    `most`: no more than so many pictures, drawn from all; `side`: in pixels, what they are scaled to; the rest: see
+    `cfm.autoencoder`.
     """
 
     file: str
@@ -85,7 +87,7 @@ class Attributes(Dataset):
         arrays |= {name: codes[places] for name, places in groups.items()}
         arrays |= fitted(arrays["train_0"], arrays["train_1"])
         shown = read_pictures(*self._paths(), self.side, rows[groups["test_0"][:_SHOWN]])
-        return {**arrays, "shown_0": shown.astype(np.float32) / 255}
+        return {**arrays, "shown_0": (shown / 255).astype(np.float32)}
 
     def draw_target(self, n: int, rng: np.random.Generator) -> Array:
         """Codes of training pictures with the attribute, none of them in the test set; with replacement if few."""
