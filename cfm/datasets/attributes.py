@@ -25,7 +25,6 @@ Flags = npt.NDArray[np.bool_]
 _CUTS = {"train": (0.0, 0.7), "val": (0.7, 0.8), "test": (0.8, 1.0)}
 _MOST = 1000  # of each group that are validated and tested on
 _FEWEST = 2
-_SHOWN = 12  # pictures that are kept for figures
 
 
 @dataclass(frozen=True)
@@ -76,18 +75,14 @@ class Attributes(Dataset):
         return " ".join(stamp for source in self.sources if (stamp := source.stamp())) or None
 
     def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
-        """Besides the splits: the decoder (`cfm.autoencoder`), a classifier (`cfm.attribute_classifier`) and
-        `shown_0`, the first test pictures without the attribute as the VAE is given them."""
+        """Besides the splits: the decoder (`cfm.autoencoder`) and a classifier (`cfm.attribute_classifier`)."""
         from cfm.attribute_classifier import fitted
-        from cfm.pictures import read_pictures
 
         rows, flags = self._shuffled()
         groups, arrays = self._groups(flags), self._latents(rows)
         codes = arrays.pop("codes")
         arrays |= {name: codes[places] for name, places in groups.items()}
-        arrays |= fitted(arrays["train_0"], arrays["train_1"])
-        shown = read_pictures(*self._paths(), self.side, rows[groups["test_0"][:_SHOWN]])
-        return {**arrays, "shown_0": (shown / 255).astype(np.float32)}
+        return arrays | fitted(arrays["train_0"], arrays["train_1"])
 
     def draw_target(self, n: int, rng: np.random.Generator) -> Array:
         """Codes of training pictures with the attribute, none of them in the test set; with replacement if few."""

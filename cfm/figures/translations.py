@@ -1,4 +1,4 @@
-"""Faces before and after (the paper's Fig. 4): a row of pictures, of what the VAE makes of them, and of each method."""
+"""Faces before and after (the paper's Fig. 4): a row of pictures as the VAE has them, and one of each method."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 SHOWS = "samples"
+_FACES = 12
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
@@ -24,16 +25,12 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
 
     assert dataset is not None
     data = read_arrays(config.layout.data(experiment, dataset))
-    pictures = data["shown_0"]
-    rows: dict[str, Array | str] = {
-        "picture": pictures,
-        "as the VAE has it": decode(data, data["test_0"][: len(pictures)]),
-    }
+    rows: dict[str, Array | str] = {"before": decode(data, data["test_0"][:_FACES])}
     for method in methods_shown(config, experiment, settings, dataset):
         stored = first_samples(config, experiment, settings, dataset, method)
-        ends = str(stored["failure"]) if "failure" in stored else stored["trajectory"][-1, : len(pictures)]
+        ends = str(stored["failure"]) if "failure" in stored else stored["trajectory"][-1, :_FACES]
         rows[config.methods[method].entry.label] = ends if isinstance(ends, str) else decode(data, ends)
-    height = (WIDTH - 1.2) / len(pictures) * 1.04
+    height = (WIDTH - 1.2) / _FACES * 1.04
     figure, axes = pyplot.subplots(len(rows), 1, figsize=(WIDTH, height * len(rows) + 0.4), squeeze=False)
     figure.set_layout_engine("constrained", h_pad=0.01, hspace=0.0)
     for axis, (label, row) in zip(axes[:, 0], rows.items(), strict=True):

@@ -24,14 +24,14 @@ START, END = RNG.standard_normal((2, 20, LATENT)).astype(np.float32)
 
 @pytest.fixture
 def known() -> dict[str, np.ndarray]:
-    """The arrays of the data set: a decoder, never trained, and pictures of its own."""
+    """The arrays of the data set: a decoder, never trained."""
     net = VAE(SIDE, 1, LATENT, 2)
     net.initialise(0)
     pictures = RNG.integers(0, 255, (30, 1, SIDE, SIDE), dtype=np.uint8)
     arrays = encode(net, pictures, np.arange(30))
     arrays.pop("codes")
     arrays |= {name: 4 * weights for name, weights in arrays.items()}  # else all is grey
-    return {**arrays, "test_0": START, "shown_0": (pictures[:FACES] / 255).astype(np.float32)}
+    return {**arrays, "test_0": START}
 
 
 @pytest.fixture
@@ -80,16 +80,15 @@ def test_a_mosaic_has_every_picture_in_its_row_and_column(channels: int) -> None
 
 
 def test_before_and_after(config: Config, known: dict[str, np.ndarray]) -> None:
-    """Picture, reconstruction and a row per method, the same face in a column."""
+    """A row for the start and one per method, the same face in a column."""
     axes = _draw(config, "translations")
     labels = [axis.texts[0].get_text() for axis in axes]
-    assert labels == ["picture", "as the VAE has it", "I-CFM, σ = 0.1", "OT-CFM, σ = 0.1"]
+    assert labels == ["before", "I-CFM, σ = 0.1", "OT-CFM, σ = 0.1"]
     before, after = decode(known, START), decode(known, END)
     assert abs(before - after).max() > 0.05
     for face in (0, 5, FACES - 1):
-        np.testing.assert_array_equal(_shown(axes[0], 0, face), known["shown_0"][face, 0])
-        np.testing.assert_allclose(_shown(axes[1], 0, face), before[face, 0], atol=1e-5)
-        for axis in axes[2:]:
+        np.testing.assert_allclose(_shown(axes[0], 0, face), before[face, 0], atol=1e-5)
+        for axis in axes[1:]:
             np.testing.assert_allclose(_shown(axis, 0, face), after[face, 0], atol=1e-5)
 
 
