@@ -59,6 +59,8 @@ def load_datasets() -> dict[str, NamedDataset]:
             invalid = dataset.invalid()
             if invalid:
                 raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: {invalid}")
+            if not name.isidentifier():
+                raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: makes '{name}', which is no name of a data set")
             if name in found:
                 raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: makes '{name}', which there is already")
             found[name] = NamedDataset(name, entry, dataset)

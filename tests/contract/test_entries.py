@@ -95,6 +95,12 @@ def test_the_papers_data_are_whitened_and_five_dimensional_and_only_they_have_it
         assert settings.sha256 and settings.url and dataset.entry.licence and dataset.entry.citation  # type: ignore[attr-defined]
 
 
+def test_an_attribute_must_be_fit_for_a_name(folder: Path) -> None:
+    _replace(folder / "datasets.yaml", "[5_o_Clock_Shadow,", "[up/down,")
+    with pytest.raises(UserError, match=r"datasets.yaml: celeba: makes 'celeba_up/down', which is no name"):
+        load_datasets()
+
+
 def test_an_experiment_names_a_group_or_its_members(folder: Path) -> None:
     _replace(folder / "experiments/cells.yaml", "[branching, absent]", "[branching_without_2, branching]")
     config = configuration.load("quick", ("cells",))
