@@ -1,6 +1,6 @@
 """Codes of pictures, made once: the data sets of one file share a VAE and its codes, kept beside the downloads.
 
-The file's name is a digest of all that it depends on: settings, data, and the code of VAE and reader. It is written
+The file's name is a digest of all that it depends on: settings, data, rows, and the code of VAE and reader. It is written
 whole or not at all, and of several jobs that need it at once one makes it while the others wait.
 """
 
@@ -36,7 +36,7 @@ def latents(
     `how_read`: what else than `files` decides what `read` gives; `trained_on`: rows of the pictures that the VAE sees.
     """
     code = code_digest("cfm.autoencoder", "cfm.pictures")
-    key = canonical([asdict(settings), list(how_read), [file_digest(file) for file in files], code])
+    key = canonical([asdict(settings), how_read, trained_on.tolist(), [file_digest(file) for file in files], code])
     path = cache() / "latents" / f"{digest(key)}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_suffix(".lock"), "w") as lock:

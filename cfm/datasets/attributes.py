@@ -124,7 +124,7 @@ class Attributes(Dataset):
         return latents(
             settings,
             lambda: read_pictures(pictures, table, self.side, rows),
-            (self.side, self.most),
+            (self.side, rows.tolist()),
             [file for file in (pictures, table) if file is not None],
             _splits(len(rows))["train"],
         )
