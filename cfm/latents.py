@@ -1,7 +1,7 @@
 """Codes of pictures, made once: the data sets of one file share a VAE and its codes, kept beside the downloads.
 
-The file's name is a digest of all that it depends on: settings, data, rows, and the code of VAE and reader. It is written
-whole or not at all, and of several jobs that need it at once one makes it while the others wait.
+The file's name is a digest of all that it depends on: settings, data, rows, and the code of VAE and reader. It is
+written whole or not at all, and of several jobs that need it at once one makes it while the others wait.
 """
 
 from __future__ import annotations
