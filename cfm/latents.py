@@ -35,7 +35,7 @@ def latents(
 
     `how_read`: what else than `files` decides what `read` gives; `trained_on`: rows of the pictures that the VAE sees.
     """
-    code = code_digest("cfm.autoencoder", "cfm.pictures")
+    code = code_digest("cfm.autoencoder", "cfm.attribute_files")
     key = canonical([asdict(settings), how_read, trained_on.tolist(), [file_digest(file) for file in files], code])
     path = cache() / "latents" / f"{digest(key)}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)

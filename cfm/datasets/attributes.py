@@ -29,7 +29,7 @@ _FEWEST = 2
 
 @dataclass(frozen=True)
 class Attributes(Dataset):
-    """`file`, `table`, `attribute`: see `cfm.pictures`; several attributes in a list make as many data sets.
+    """`file`, `table`, `attribute`: see `cfm.attribute_files`; several attributes in a list make as many data sets.
 
     `most`: no more than so many pictures, drawn from all; `side`: in pixels, what they are scaled to; the rest: see
     `cfm.autoencoder`.
@@ -96,7 +96,7 @@ class Attributes(Dataset):
 
     def _shuffled(self) -> tuple[Indices, Flags]:
         """The rows of the file in the order in which they are split, and which have the attribute."""
-        from cfm.pictures import read_attribute
+        from cfm.attribute_files import read_attribute
 
         flags = read_attribute(*self._paths(), self.attribute)
         rows = stream(DATA_SEED, "attributes").permutation(len(flags))[: self.most]
@@ -117,7 +117,7 @@ class Attributes(Dataset):
     def _latents(self, rows: Indices) -> dict[str, Array]:
         from cfm.autoencoder import Autoencoder
         from cfm.latents import latents
-        from cfm.pictures import read_pictures
+        from cfm.attribute_files import read_pictures
 
         settings = Autoencoder(**{f.name: getattr(self, f.name) for f in fields(Autoencoder)})
         pictures, table = self._paths()

@@ -18,7 +18,7 @@ from cfm.datasets import attributes
 from cfm.datasets.attributes import Attributes
 from cfm.entries import by_name, load_datasets
 from cfm.errors import UserError
-from cfm.pictures import read_attribute, read_pictures
+from cfm.attribute_files import read_attribute, read_pictures
 from cfm.rng import stream
 
 N, TRAIN = 100, 70
