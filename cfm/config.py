@@ -304,7 +304,7 @@ def schema() -> dict[str, Any]:
             kinds[f"{package}/{family}"] = getattr(module, "METHOD" if package == "methods" else "DATASET")
     described = {name: describe(kind) for name, kind in kinds.items()}
     for description in described.values():
-        several = description["properties"].get(MANY)
-        if several:
-            description["properties"][MANY] = {"anyOf": [several, {"type": "array", "items": several}]}
+        for key in description["properties"].keys() & MANY:
+            one = description["properties"][key]
+            description["properties"][key] = {"anyOf": [one, {"type": "array", "items": one}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": described}

@@ -1,7 +1,8 @@
 """The entries of methods.yaml and datasets.yaml, checked.
 
 An entry of a time course may leave out several times, `left_out: [1, 2]`: that makes as many data sets, NAME_without_1
-and NAME_without_2, which an experiment may name together by NAME.
+and NAME_without_2, which an experiment may name together by NAME. So does one of pictures with several attributes,
+`attribute: [Bald, Young]`: NAME_bald and NAME_young.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from cfm.strict import Where, build, check_name, load_yaml
 
 FOLDER = Path("config")
 _ENTRY_KEYS = tuple(Entry.__dataclass_fields__)
-MANY = "left_out"
+# Keys that may have several values, with the name and the label of the data set that each makes.
+MANY = {"left_out": ("{}_without_{}", "{}, t={} left out"), "attribute": ("{}_{}", "{}, {}")}
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,17 @@ def load_datasets() -> dict[str, NamedDataset]:
     """The data sets by name, in the order of the file."""
     found: dict[str, NamedDataset] = {}
     for entry_name, value in _entries("datasets"):
-        for name, one in _expanded(entry_name, value):
+        for name, label, one in _expanded(entry_name, value):
             entry, dataset = _entry(entry_name, one, "datasets", [])
             invalid = dataset.invalid()
             if invalid:
                 raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: {invalid}")
+            if not name.isidentifier():
+                raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: makes '{name}', which is no name of a data set")
             if name in found:
                 raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: makes '{name}', which there is already")
             found[name] = NamedDataset(name, entry, dataset)
-            if name != entry_name:
-                label = f"{entry.label}, t={one[MANY]} left out"
+            if label is not None:
                 found[name] = NamedDataset(name, replace(entry, label=label), dataset, entry_name, entry.label)
     return found
 
@@ -79,16 +82,19 @@ def _entries(kind: str) -> list[tuple[str, Any]]:
     return list(load_yaml(FOLDER / f"{kind}.yaml").items())
 
 
-def _expanded(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    times = value.get(MANY) if isinstance(value, dict) else None
-    if not isinstance(times, list):
-        yield name, value
-        return
-    where = Where(f"{FOLDER}/datasets.yaml") / name / MANY
-    if not times or len({*map(str, times)}) != len(times):
-        raise UserError(f"{where}: one or more different times are expected, got {times}")
-    for time in times:
-        yield f"{name}_without_{time}", {**value, MANY: time}
+def _expanded(name: str, value: Any) -> Iterator[tuple[str, str | None, Any]]:
+    """The data sets of an entry: name, label if it is not the entry's own, and keys."""
+    many = [key for key in MANY if isinstance(value, dict) and isinstance(value.get(key), list)]
+    if not many:
+        yield name, None, value
+    for key in many:
+        values, (names, labels) = value[key], MANY[key]
+        if not values or len({*map(str, values)}) != len(values):
+            where = Where(f"{FOLDER}/datasets.yaml") / name / key
+            raise UserError(f"{where}: one or more different values are expected, got {values}")
+        for one in values:
+            label = labels.format(value.get("label"), str(one).replace("_", " "))
+            yield names.format(name, str(one).lower()), label, {**value, key: one}
 
 
 def _entry(name: str, value: Any, kind: str, experiments: list[str]) -> tuple[Entry, Any]:

@@ -30,6 +30,9 @@ _NAMES = {
     "npe": "normalised path error",
     "bridge_w2": "W2 to the true bridge",
     "bridge_kl": "KL (nats)",
+    "mmd_rbf": "MMD² (10⁻³)",
+    "attribute_share": "share with attribute",
+    "relative_change": "change of a picture",
 }
 
 

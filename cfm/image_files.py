@@ -109,22 +109,15 @@ def _cifar10(paths: Sequence[Path]) -> tuple[Pool, Pool]:
 
 def _cifar10_jpeg(paths: Sequence[Path]) -> tuple[Pool, Pool]:
     """CIFAR-10 as JPEG of quality 75 (lossy, about 30 dB), in the official order."""
-    pictures, labels = read_jpegs(paths[0], "RGB")
-    pictures = pictures.transpose(0, 3, 1, 2)
-    return Pool(pictures[:50_000], labels[:50_000]), Pool(pictures[50_000:], labels[50_000:])
-
-
-def read_jpegs(path: Path, mode: str) -> tuple[Bytes, Bytes]:
-    """Pictures (n, h, w) or (n, h, w, 3) and labels; a JPEG file is `jpeg_header` and its part of `jpeg_tail`."""
     from PIL import Image
 
-    with np.load(path, allow_pickle=False) as stored:
-        header, tail = stored["jpeg_header"].tobytes(), stored["jpeg_tail"].tobytes()
-        ends, labels = np.cumsum(stored["tail_sizes"]), stored["labels"]
-    starts = [0, *ends[:-1].tolist()]
-    files = (io.BytesIO(header + tail[start:end]) for start, end in zip(starts, ends.tolist(), strict=True))
-    pictures = np.stack([np.asarray(Image.open(file).convert(mode)) for file in files])
-    return pictures, labels.astype(np.uint8)
+    from cfm.attribute_files import jpeg_files
+
+    with np.load(paths[0], allow_pickle=False) as stored:
+        labels = stored["labels"].astype(np.uint8)
+    files = jpeg_files(paths[0], np.arange(len(labels)))
+    pictures = np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in files]).transpose(0, 3, 1, 2)
+    return Pool(pictures[:50_000], labels[:50_000]), Pool(pictures[50_000:], labels[50_000:])
 
 
 _MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist"

@@ -1,6 +1,6 @@
 """Every metric by name."""
 
-from cfm.metrics import bridge, cost, density, frechet, learning, objective, path_energy, wasserstein
+from cfm.metrics import bridge, cost, density, frechet, learning, mmd, objective, path_energy, translation, wasserstein
 from cfm.metrics.base import Metric
 
 METRICS: dict[str, Metric] = {
@@ -11,6 +11,8 @@ METRICS: dict[str, Metric] = {
     **objective.METRICS,
     **density.METRICS,
     **frechet.METRICS,
+    **mmd.METRICS,
+    **translation.METRICS,
     **cost.METRICS,
 }
 

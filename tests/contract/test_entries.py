@@ -87,12 +87,18 @@ def test_one_entry_makes_a_data_set_for_every_left_out_time() -> None:
 
 def test_the_papers_data_are_whitened_and_five_dimensional_and_only_they_have_its_names() -> None:
     datasets = load_datasets()
-    named = {d.group: d for d in datasets.values() if d.group and d.entry.paper}
+    named = {d.group: d for d in datasets.values() if d.group and d.entry.paper and d.dataset.time_course}
     assert {name: d.entry.paper for name, d in named.items()} == {"embryoid": "EB", "cite": "Cite", "multi": "Multi"}
     for dataset in named.values():
         settings = dataset.dataset
         assert (settings.dim, settings.whiten) == (5, "all")  # type: ignore[attr-defined]
         assert settings.sha256 and settings.url and dataset.entry.licence and dataset.entry.citation  # type: ignore[attr-defined]
+
+
+def test_an_attribute_must_be_fit_for_a_name(folder: Path) -> None:
+    _replace(folder / "datasets.yaml", "[5_o_Clock_Shadow,", "[up/down,")
+    with pytest.raises(UserError, match=r"datasets.yaml: celeba: makes 'celeba_up/down', which is no name"):
+        load_datasets()
 
 
 def test_an_experiment_names_a_group_or_its_members(folder: Path) -> None:
@@ -117,8 +123,8 @@ def test_one_left_out_time_needs_no_list(folder: Path) -> None:
         ("[1, 3]", r"absent: left_out: 3 is not between"),
         ("7", r"absent: left_out: 7 is not between"),
         ("-1", r"absent: left_out: -1 is not between"),
-        ("[]", r"absent.left_out: one or more different times are expected, got \[\]"),
-        ("[1, 1]", r"absent.left_out: one or more different times are expected"),
+        ("[]", r"absent.left_out: one or more different values are expected, got \[\]"),
+        ("[1, 1]", r"absent.left_out: one or more different values are expected"),
         ("[one]", r"absent.left_out: a whole number is expected, got 'one'"),
         (
             "[1]\nabsent_without_1: {label: a, family: branching, cells: 20, snapshots: 3, left_out: 1}",

@@ -106,29 +106,25 @@ def test_another_archive_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPat
         ARCHIVES["cifar10"].read([path])
 
 
-def test_jpegs_that_share_their_header_are_put_together_again(folder: Path) -> None:
+def test_compressed_cifar10_is_cut_after_the_training_pictures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole, real file has 60,000; how JPEG files are put together is tested with the attributes."""
     from PIL import Image
 
-    shown = [np.full((8, 8, 3), 30 * k, dtype=np.uint8) for k in range(3)]
-    files = []
-    for picture in shown:
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "JPEG", quality=90)
-        files.append(buffer.getvalue())
-    common = next(k for k in range(len(files[0])) if len({file[k] for file in files}) > 1)
-    tails = [np.frombuffer(file[common:], dtype=np.uint8) for file in files]
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((32, 32, 3), 90, dtype=np.uint8)).save(buffer, "JPEG", quality=90)
+    whole, n = np.frombuffer(buffer.getvalue(), dtype=np.uint8), 50_002
     path = folder / "jpegs.npz"
+    labels = np.arange(n) % 10
     np.savez(
         path,
-        jpeg_header=np.frombuffer(files[0][:common], dtype=np.uint8),
-        jpeg_tail=np.concatenate(tails),
-        tail_sizes=[len(tail) for tail in tails],
-        labels=np.array([4, 5, 6]),
+        jpeg_header=whole[:100],
+        jpeg_tail=np.tile(whole[100:], n),
+        tail_sizes=np.full(n, len(whole) - 100),
+        labels=labels,
     )
-    pictures, labels = image_files.read_jpegs(path, "RGB")
-    assert labels.tolist() == [4, 5, 6]
-    for found, expected in zip(pictures, shown, strict=True):
-        np.testing.assert_allclose(found, expected, atol=3)
+    train, test = ARCHIVES["cifar10_jpeg75"].read([path])
+    assert train.pictures.shape == (50_000, 3, 32, 32) and test.labels.tolist() == [0, 1]
+    np.testing.assert_allclose(test.pictures, 90, atol=3)
 
 
 def test_digits_come_with_scikit_learn_and_teach_a_classifier(tmp_path: Path) -> None:
