@@ -115,9 +115,9 @@ class Attributes(Dataset):
         return found
 
     def _latents(self, rows: Indices) -> dict[str, Array]:
+        from cfm.attribute_files import read_pictures
         from cfm.autoencoder import Autoencoder
         from cfm.latents import latents
-        from cfm.attribute_files import read_pictures
 
         settings = Autoencoder(**{f.name: getattr(self, f.name) for f in fields(Autoencoder)})
         pictures, table = self._paths()

@@ -1,6 +1,18 @@
 """Every metric by name."""
 
-from cfm.metrics import bridge, cost, density, frechet, learning, mmd, objective, path_energy, translation, wasserstein
+from cfm.metrics import (
+    bridge,
+    cost,
+    density,
+    frechet,
+    learning,
+    mmd,
+    objective,
+    path_energy,
+    photographs,
+    translation,
+    wasserstein,
+)
 from cfm.metrics.base import Metric
 
 METRICS: dict[str, Metric] = {
@@ -11,6 +23,7 @@ METRICS: dict[str, Metric] = {
     **objective.METRICS,
     **density.METRICS,
     **frechet.METRICS,
+    **photographs.METRICS,
     **mmd.METRICS,
     **translation.METRICS,
     **cost.METRICS,

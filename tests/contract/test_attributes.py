@@ -13,12 +13,12 @@ from PIL import Image
 
 from cfm import latents
 from cfm.attribute_classifier import fitted, has_attribute
+from cfm.attribute_files import read_attribute, read_pictures
 from cfm.autoencoder import decode
 from cfm.datasets import attributes
 from cfm.datasets.attributes import Attributes
 from cfm.entries import by_name, load_datasets
 from cfm.errors import UserError
-from cfm.attribute_files import read_attribute, read_pictures
 from cfm.rng import stream
 
 N, TRAIN = 100, 70

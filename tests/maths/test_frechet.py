@@ -87,3 +87,44 @@ def test_the_same_classifier_comes_of_the_same_pictures() -> None:
     first, second = _known(), _known()
     assert all(np.array_equal(first[name], second[name]) for name in first)
     assert Classifier(64, 4).features(torch.zeros(2, 64)).shape == (2, FEATURES)
+
+
+def test_the_kernel_distance_is_the_double_loop_and_unbiased() -> None:
+    from cfm.metrics.photographs import polynomial_mmd
+
+    rng = stream(0, "kid")
+    f, g = rng.standard_normal((7, 3)), rng.standard_normal((5, 3)) + 1
+
+    def mean(a: np.ndarray, b: np.ndarray, same: bool) -> float:
+        pairs = [(x @ y / 3 + 1) ** 3 for i, x in enumerate(a) for j, y in enumerate(b) if not same or i != j]
+        return float(np.mean(pairs))
+
+    assert polynomial_mmd(f, g) == pytest.approx(mean(f, f, True) + mean(g, g, True) - 2 * mean(f, g, False))
+    several = [polynomial_mmd(*stream(k, "kid").standard_normal((2, 50, 3))) for k in range(200)]
+    assert abs(np.mean(several)) < 4 * np.std(several) / np.sqrt(len(several))
+
+
+def test_photographs_are_judged_by_a_network_that_knows_photographs() -> None:
+    """Smooth pictures are nearer to other smooth ones than noise is; grey pictures are not its business."""
+    from cfm.metrics.photographs import METRICS as OF_PHOTOGRAPHS
+
+    def smooth(name: str) -> np.ndarray:
+        corners = stream(0, name).uniform(-1, 1, (40, 3, 4, 4)).astype(np.float32)
+        grown = torch.nn.functional.interpolate(torch.from_numpy(corners), size=32, mode="bilinear")
+        return grown.numpy().reshape(40, -1)
+
+    distance = OF_PHOTOGRAPHS["kid_efficientnet_lite0"].compute
+    assert distance is not None
+    noise = stream(0, "noise").uniform(-1, 1, (40, 3072)).astype(np.float32)
+    near = distance(_evaluation(smooth("a"), smooth("b"), {}, {}))
+    far = distance(_evaluation(noise, smooth("b"), {}, {}))
+    assert near is not None and far is not None and near < 0.1 * far
+    assert distance(_evaluation(noise[:, :784], noise[:, :784], {}, {})) is None
+
+
+def test_without_its_network_there_is_no_fid(capsys: pytest.CaptureFixture[str]) -> None:
+    from cfm.metrics.photographs import fid
+
+    noise = np.zeros((2, 3072), dtype=np.float32)
+    if fid(_evaluation(noise, noise, {}, {})) is None:
+        assert "note: no FID: " in capsys.readouterr().err

@@ -107,6 +107,29 @@ IMAGES = Training(
 )
 
 
+def test_the_papers_settings_for_cifar10_train_a_small_network(tmp_path: Path) -> None:
+    """All of them but the sizes: warm-up, clipping, average, flips, dropout, attention; two steps of 32 x 32 pixels."""
+    from cfm import config
+
+    settings = config.load("paper").whole().training("cifar10", "otcfm_pictures")
+    assert settings is not None and (settings.average, settings.clip, settings.warmup) == (0.9999, 1.0, 5000)
+    small = dataclasses.replace(settings, width=8, depth=1, batch_size=4, steps=2, validate_every=2)
+    arrays = {
+        f"{split}_1": from_bytes(stream(0, split).integers(256, size=(8, 3072), dtype=np.uint8))
+        for split in ("train", "val")
+    }
+    trainer = Trainer(
+        FlowMatching("exact", "linear", 0.0), Prepared(arrays, 3072, True), small, [42], CPU, tmp_path / "state"
+    )
+    start = trainer.layers(0, "last")
+    trainer.run(lambda *_: None)
+    last, average = trainer.layers(0, "last"), trainer.layers(0, "average")
+    assert any(not torch.equal(start[name], last[name]) for name in start)  # the second step has a length
+    for name in start:
+        torch.testing.assert_close(average[name], start[name] + 1e-4 * (last[name] - start[name]), atol=1e-7, rtol=0)
+    assert np.isfinite(trainer.history.rows[0][-1].val_loss)
+
+
 def test_a_training_of_pictures_goes_on_to_the_bit(tmp_path: Path) -> None:
     """Dropout, flips, warm-up, average: two steps, a new process's trainer, and the rest, as if nothing had been."""
     method = FlowMatching("exact", "linear", 0.0, classes=3)

