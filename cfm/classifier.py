@@ -81,7 +81,7 @@ def prepared(arrays: Mapping[str, npt.NDArray[np.generic]], classes: int, passes
     net = train(splits["train"], labels["train"], classes, passes, DATA_SEED, "classifier")
     accuracy = np.float32((predicted(net, splits["test"]) == labels["test"][:, 0]).mean())
     weights = {f"{_PREFIX}{name}": weight.numpy() for name, weight in net.state_dict().items()}
-    return {**weights, "classifier_accuracy": np.asarray(accuracy)}
+    return {**weights, "classifier_accuracy": np.asarray(accuracy), "classifier_passes": np.float32(passes)}
 
 
 def stored(known: Mapping[str, Points], dim: int) -> Classifier | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cfm.datasets.base import DATA_SEED
 from cfm.metrics.base import Evaluation, Metric
 
 if TYPE_CHECKING:
@@ -65,8 +66,25 @@ def classifier_accuracy(evaluation: Evaluation) -> float | None:
     return None if found is None else float(found)
 
 
+def augmentation_gain(evaluation: Evaluation) -> float | None:
+    """What generated pictures add: the test accuracy of a classifier that was trained on the real training pictures and
+    on them, with the classes that were asked for, less that of the real ones alone. None if no class was asked for."""
+    from cfm.classifier import predicted, train
+
+    known, labels = evaluation.known, evaluation.stored.get("label")
+    if "classifier_accuracy" not in known or labels is None:
+        return None
+    pictures = np.concatenate([known["train_1"], evaluation.x1])
+    classes = np.concatenate([known["train_label"], labels[: len(evaluation.x1)]])
+    passes = int(known["classifier_passes"])
+    net = train(pictures, classes, len(known["classifier.head.1.bias"]), passes, DATA_SEED, "classifier")
+    accuracy = (predicted(net, evaluation.target) == known["test_label"][:, 0]).mean()
+    return float(accuracy - known["classifier_accuracy"])
+
+
 METRICS = {
     "frechet_classifier": Metric(frechet_classifier, unit="features²", better="lower"),
     "class_accuracy": Metric(class_accuracy, unit="share", better="higher", per_test_set=False),
+    "augmentation_gain": Metric(augmentation_gain, unit="share", better="higher", per_test_set=False),
     "classifier_accuracy": Metric(classifier_accuracy, unit="share", better="higher", per_test_set=False),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -18,15 +19,24 @@ class PictureField(Wrapped):
 
     def __init__(self, stack: int, dim: int, settings: Training, classes: int = 0) -> None:
         assert settings.unet is not None
-        self.shape = shape_of(dim)
+        self.shape, self.fast = shape_of(dim), settings.unet.fast
         super().__init__(
             stack, functools.partial(UNet, self.shape, settings.width, settings.depth, settings.unet, classes)
         )
+        self._velocity: Callable[..., Tensor] = torch.compile(self._plain) if self.fast else self._plain
 
     def forward(self, t: Tensor, x: Tensor, label: Tensor | None = None) -> Tensor:
         velocities = []
         for place, points in enumerate(x):
+            pictures = points.unflatten(1, self.shape)
+            if self.fast:
+                pictures = pictures.contiguous(memory_format=torch.channels_last)
             known = () if label is None else (label[place, :, 0].long(),)
-            found = self.call(place, "forward", t[place, :, 0], points.unflatten(1, self.shape), *known)
-            velocities.append(found.flatten(1))
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
+                found = self._velocity(self.theta[place], t[place, :, 0], pictures, *known)
+            velocities.append(found.float().flatten(1))
         return torch.stack(velocities)
+
+    def _plain(self, row: Tensor, t: Tensor, pictures: Tensor, *known: Tensor) -> Tensor:
+        found: Tensor = self.apply_row(row, "forward", t, pictures, *known)
+        return found

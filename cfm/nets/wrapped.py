@@ -32,8 +32,12 @@ class Wrapped(Stacked):
 
     def call(self, place: int, method: str, *inputs: Tensor) -> Any:
         """A method of one seed's network at its inputs."""
+        return self.apply_row(self.theta[place], method, *inputs)
+
+    def apply_row(self, row: Tensor, method: str, *inputs: Tensor) -> Any:
+        """The same, given the network's row of `theta`."""
         one = _Method(self._one[0].to(inputs[0].device).train(self.training), method)
-        named = {f"module.{name}": layer for name, layer in self.named_layers(self.theta[place]).items()}
+        named = {f"module.{name}": layer for name, layer in self.named_layers(row).items()}
         return torch.func.functional_call(one, named, inputs)
 
 

@@ -83,6 +83,20 @@ def test_the_classifier_learns_is_stored_and_tells_wrong_classes() -> None:
     assert distance(_evaluation(points, points, {}, {})) is None
 
 
+def test_pictures_with_their_classes_help_a_classifier_that_has_seen_few() -> None:
+    gain = METRICS["augmentation_gain"].compute
+    assert gain is not None
+    arrays = {f"test_{k}": x for k, x in _blobs(200, "test").items()}
+    arrays |= {f"train_{k}": x[:8] for k, x in _blobs(200, "train").items()}
+    known = arrays | prepared(arrays, classes=4, passes=4)
+    known |= {f"{split}_1": from_bytes(arrays[f"{split}_1"]) for split in ("train", "test")}
+    more = _blobs(200, "more")
+    helped = _evaluation(from_bytes(more["1"]), known["test_1"], known, {"label": more["label"]})
+    assert known["classifier_accuracy"] < 0.8
+    assert gain(helped) == pytest.approx(1 - known["classifier_accuracy"], abs=0.05)
+    assert gain(_evaluation(helped.x1, helped.target, known, {})) is None
+
+
 def test_the_same_classifier_comes_of_the_same_pictures() -> None:
     first, second = _known(), _known()
     assert all(np.array_equal(first[name], second[name]) for name in first)

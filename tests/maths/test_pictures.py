@@ -1,5 +1,7 @@
 """Pictures as points, and the U-Net that moves them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +79,25 @@ def test_a_stack_of_fields_is_its_networks_one_by_one() -> None:
     both, one = stack(t, x, label[..., None]), alone(t[1:], x[1:], label[1:, :, None])
     assert both.abs().max() > 0
     assert torch.equal(both[1], one[0])
+
+
+def test_the_fast_way_rounds_in_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the compiler, which takes minutes: bfloat16 has three digits, and sampling keeps all seven."""
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    plain = PictureField(1, 64, _settings(SMALL), classes=3)
+    _awake(plain)
+    fast = PictureField(1, 64, _settings(dataclasses.replace(SMALL, fast=True)), classes=3)
+    with torch.no_grad():
+        fast.theta.copy_(plain.theta)
+    inputs = torch.rand(1, 4, 1), torch.randn(1, 4, 64), torch.tensor([[[0.0], [1], [2], [0]]])
+    exact, rounded = plain(*inputs), fast(*inputs)
+    difference = (rounded - exact).abs().max() / exact.abs().max()
+    assert rounded.dtype == torch.float32 and 1e-5 < difference < 0.05
+    rounded.square().mean().backward()
+    exact.square().mean().backward()
+    assert fast.theta.grad is not None and plain.theta.grad is not None
+    assert torch.nn.functional.cosine_similarity(fast.theta.grad, plain.theta.grad)[0] > 0.99
+    torch.testing.assert_close(fast.eval()(*inputs), exact)
 
 
 def test_dropout_is_for_training_only() -> None:
