@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from cfm import config
 from cfm.bench.draw import draw
 from cfm.bench.ours import JobPerCore, job_rate, network_rate, solver_times
+from cfm.bench.pictures import coupling_seconds, picture_rates
 from cfm.bench.plain import plain_rate
 from cfm.bench.problem import problem
 from cfm.methods.flow_matching import FlowMatching
@@ -45,6 +47,10 @@ def bench(folder: Path) -> None:
     write_text(folder / "solver.csv", solver.to_csv(index=False, float_format="%.3g"))
     write_json(folder / "machine.json", watch.record(torch_threads=1))
     draw(rates, solver, folder)
+    if torch.cuda.is_available():
+        pictures = pd.DataFrame(_pictures())
+        write_text(folder / "pictures.csv", pictures.to_csv(index=False, float_format="%.4g"))
+        print(pictures.to_string(index=False, float_format="%.4g"))
     print(_summary(rates))
     print(solver.to_string(index=False, float_format="%.3g"))
     print(f"written to {folder}")
@@ -84,6 +90,16 @@ def _measurements(
         for seeds in (1, 5, 20):
             yield f"GPU, {seeds} seeds", functools.partial(job, seeds, device="cuda")
             yield f"GPU, network step alone, {seeds} seeds", functools.partial(network, seeds, device="cuda")
+
+
+def _pictures() -> Iterator[dict[str, object]]:
+    """The network and batch of the paper's CIFAR-10; the share of a step that its coupling would take in its place."""
+    settings = config.load("paper").whole().training("cifar10", "otcfm_pictures")
+    assert settings is not None
+    dim, size = 3 * 32 * 32, settings.batch_size
+    coupling = coupling_seconds(size, dim, SECONDS)
+    for way, rate in picture_rates(settings, dim, "cuda", 10 * SECONDS).items():
+        yield {"what": way, "pictures_per_second": rate, "coupling_share_of_a_step": coupling * rate / size}
 
 
 def _best_plain_rate(dim: int, size: int, coupled: bool, cores: int) -> float:

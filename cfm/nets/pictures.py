@@ -37,6 +37,10 @@ class PictureField(Wrapped):
             velocities.append(found.float().flatten(1))
         return torch.stack(velocities)
 
+    def uncompiled(self) -> None:
+        """Leave the compiler out: for comparison."""
+        self._velocity = self._plain
+
     def _plain(self, row: Tensor, t: Tensor, pictures: Tensor, *known: Tensor) -> Tensor:
         found: Tensor = self.apply_row(row, "forward", t, pictures, *known)
         return found

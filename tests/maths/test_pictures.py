@@ -135,3 +135,15 @@ def test_a_sheet_has_its_pictures_in_rows() -> None:
     found = sheet(from_bytes(pictures), columns=2)
     assert found.shape == (6, 6)
     assert (found[0, 0], found[0, 3], found[3, 0], found[3, 3]) == (0, 50, 100, 255)
+
+
+def test_the_bench_times_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cfm.bench.pictures import WAYS, coupling_seconds, picture_rates
+
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda function: compiled.append(function) or function)
+    settings = dataclasses.replace(_settings(SMALL), steps=10**9, validate_every=10**9)
+    rates = picture_rates(settings, 64, "cpu", 0.1, warm_up=1)
+    assert [*rates] == [*WAYS] and min(rates.values()) > 0
+    assert len(compiled) == 2  # of the two fast ways, one of which then goes without
+    assert 0 < coupling_seconds(16, 64, 0.1) < 1
