@@ -53,7 +53,7 @@ def test_a_failed_run_has_its_reason_in_its_panel(config: Config) -> None:
     figure = trajectories.draw(config, "toy2d", settings, DATASET)
     titles = {axis.get_title(): [text.get_text() for text in axis.texts] for axis in figure.axes}
     assert titles["OT-CFM"] == [f"failed: {reason}"]
-    assert list(titles)[:4] == ["I-CFM", "OT-CFM", "FM", "SB-CFM"]
+    assert list(titles)[:3] == ["I-CFM", "OT-CFM", "SB-CFM"]
     assert len([title for title in titles if title]) == len(methods_shown(config, "toy2d", settings, DATASET))
     assert titles["I-CFM"] == []
 
