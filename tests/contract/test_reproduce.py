@@ -107,7 +107,7 @@ README_TABLES = [
     ("bridges", "table3", "bridge_w2", None, 2),
     ("single_cell", "table4", "w1", ["embryoid_subset", "emt", "branching_without_2"], 4),
     ("unnormalised", "tabled2_euler10", "log_z_bias", ["funnel_rwis", "funnel_mcmc", "mixture_rwis"], 3),
-    ("translation", "table6", "mmd_rbf", None, 6),
+    ("translation", "table6", "mmd_rbf", ["smiles"], 6),
 ]
 
 
