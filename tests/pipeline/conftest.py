@@ -150,7 +150,8 @@ def numbers() -> Callable[[Project], dict[str, bytes]]:
 
     def read(project: Project) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
-        for path in sorted(project.results.rglob("*")):
+        # A kill in the middle of a write leaves its unfinished, hidden file beside the whole ones.
+        for path in (path for path in sorted(project.results.rglob("*")) if not path.name.startswith(".")):
             name = str(path.relative_to(project.results))
             if path.suffix == ".npz":
                 with np.load(path) as stored:
