@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from cfm.errors import RunFailed
+from cfm.nets.kept import as_arrays, from_arrays
 from cfm.nets.vae import SHRINKS, VAE
 from cfm.rng import stream
 
@@ -77,7 +78,7 @@ def encode(net: VAE, pictures: Pictures, fitted: npt.NDArray[np.int64]) -> dict[
     chunks = (pictures[first : first + _CHUNK] for first in range(0, len(pictures), _CHUNK))
     means = np.concatenate([net.moments(_unit(chunk))[0].numpy() for chunk in chunks]).astype(np.float64)
     mean, scale = means[fitted].mean(axis=0), np.sqrt(means[fitted].var(axis=0).mean())
-    weights = {f"{_DECODER}{name}": tensor.numpy().copy() for name, tensor in net.decoder.state_dict().items()}
+    weights = as_arrays(net.decoder, _DECODER)
     first, bias = (weights[f"{_DECODER}0.{name}"].astype(np.float64) for name in ("weight", "bias"))
     weights[f"{_DECODER}0.bias"] = (bias + first @ mean).astype(np.float32)
     weights[f"{_DECODER}0.weight"] = (first * scale).astype(np.float32)
@@ -87,11 +88,7 @@ def encode(net: VAE, pictures: Pictures, fitted: npt.NDArray[np.int64]) -> dict[
 @torch.no_grad()
 def decode(known: Mapping[str, Array], codes: Array) -> Array:
     """Pictures in [0, 1], (n, channels, side, side), of standardised codes; `known` has the decoder's weights."""
-    weights = {
-        name.removeprefix(_DECODER): torch.from_numpy(array)
-        for name, array in known.items()
-        if name.startswith(_DECODER)
-    }
+    weights = from_arrays(known, _DECODER)
     first, *_, last = (weights[name] for name in weights if name.endswith("weight"))
     width, channels = last.shape[:2]
     side = SHRINKS * math.isqrt(len(first) // (4 * width))

@@ -70,14 +70,14 @@ COLUMNS = ("x0", "x1", "t", "eps", "start", "length", "label")
 
 
 @dataclass(frozen=True)
-class Own:
+class Marks:
     """What belongs to the target points of a batch besides their places: times and classes, (n, 1), or None."""
 
     times: Points | None
     labels: Points | None
 
     @classmethod
-    def of(cls, data: Prepared, split: str, rows: Indices) -> Own:
+    def of(cls, data: Prepared, split: str, rows: Indices) -> Marks:
         """Of some rows of a split."""
         times, labels = data.own_times(split), data.labels(split)
         return cls(None if times is None else times[rows], None if labels is None else labels[rows])
@@ -120,7 +120,7 @@ class Pairing:
             parts.append(Pairs(zeros, zeros, half, zeros, 0.0, 0.0, label=label, **self._clock(k, n)))
         return Pairs.joined(parts)
 
-    def pair(self, leg: int, x0: Points, x1: Points, own: Own, seed: int, purpose: str, step: int) -> Pairs:
+    def pair(self, leg: int, x0: Points, x1: Points, marks: Marks, seed: int, purpose: str, step: int) -> Pairs:
         """Coupled points of an interval with noise, and with times of their own or uniform ones.
 
         In training, of this process's share of the batch.
@@ -128,8 +128,8 @@ class Pairing:
         began, n = time.perf_counter(), len(x1)
         rows = self.share.rows(n) if purpose == "train" else slice(n)
         x0, x1 = x0[rows], x1[rows]
-        times = None if own.times is None else own.times[rows]
-        labels = own.labels[rows] if self.method.conditional and own.labels is not None else None
+        times = None if marks.times is None else marks.times[rows]
+        labels = marks.labels[rows] if self.method.conditional and marks.labels is not None else None
         rng = stream(seed, _named(f"coupling/{purpose}", leg), step)
         if labels is not None and self.method.couples_within_classes:
             i, j = self._within_classes(x0, x1, labels, rng)
@@ -192,7 +192,7 @@ def _training_pairs(pairing: Pairing, leg: int, seed: int, step: int) -> Pairs:
     else:
         source = data.source("train", seed)
         x0 = source[cards if data.paired else deal(len(source), seed, _named("source", leg), step, size)]
-    pairs = pairing.pair(leg, x0, x1, Own.of(data, "train", cards), seed, "train", step)
+    pairs = pairing.pair(leg, x0, x1, Marks.of(data, "train", cards), seed, "train", step)
     pairs.drawing_seconds = time.perf_counter() - began - pairs.coupling_seconds
     return pairs
 
@@ -210,7 +210,7 @@ def validation_pairs(pairing: Pairing, seed: int) -> Pairs:
         for k, start in enumerate(range(0, n, size)):
             rows = np.arange(start, min(start + size, n))
             taken = data.resampled("val", rows, seed, k)
-            chunks.append(pairing.pair(leg, x0[rows], x1[taken], Own.of(data, "val", taken), seed, "val", k))
+            chunks.append(pairing.pair(leg, x0[rows], x1[taken], Marks.of(data, "val", taken), seed, "val", k))
     return Pairs.joined(chunks)
 
 

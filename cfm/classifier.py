@@ -6,6 +6,7 @@ that knows digits tells more. Distances in its features are named after it and a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from cfm.datasets.base import DATA_SEED
+from cfm.nets.kept import as_arrays, from_arrays
+from cfm.nets.wrapped import drawn
 from cfm.pictures import from_bytes, shape_of
 from cfm.rng import stream
 
@@ -53,15 +56,14 @@ class Classifier(nn.Module):
         return logits
 
 
-def train(pictures: Points, labels: Points, classes: int, passes: int, seed: int, name: str) -> Classifier:
-    """A classifier of pictures (n, dim) with labels (n, 1), from a random stream of its own."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(stream(seed, f"{name}/init").integers(2**63)))
-        net = Classifier(pictures.shape[1], classes)
+def train(pictures: Points, labels: Points, classes: int, passes: int) -> Classifier:
+    """A classifier of pictures (n, dim) with labels (n, 1); the same pictures give the same one."""
+    seed = int(stream(DATA_SEED, "classifier/init").integers(2**63))
+    net = drawn(functools.partial(Classifier, pictures.shape[1], classes), seed)
     x, y = torch.from_numpy(pictures), torch.from_numpy(labels[:, 0]).long()
     adam = torch.optim.Adam(net.parameters(), lr=_RATE, fused=True)
     for epoch in range(passes):
-        for rows in torch.from_numpy(stream(seed, f"{name}/order", epoch).permutation(len(x))).split(_BATCH):
+        for rows in torch.from_numpy(stream(DATA_SEED, "classifier/order", epoch).permutation(len(x))).split(_BATCH):
             adam.zero_grad()
             nn.functional.cross_entropy(net(x[rows]), y[rows]).backward()
             adam.step()
@@ -78,17 +80,15 @@ def prepared(arrays: Mapping[str, npt.NDArray[np.generic]], classes: int, passes
     """The weights of a classifier of the training pictures, as arrays of the data set, and its test accuracy."""
     splits = {split: from_bytes(arrays[f"{split}_1"].astype(np.uint8)) for split in ("train", "test")}
     labels = {split: arrays[f"{split}_label"].astype(np.float32) for split in splits}
-    net = train(splits["train"], labels["train"], classes, passes, DATA_SEED, "classifier")
-    accuracy = np.float32((predicted(net, splits["test"]) == labels["test"][:, 0]).mean())
-    weights = {f"{_PREFIX}{name}": weight.numpy() for name, weight in net.state_dict().items()}
-    return {**weights, "classifier_accuracy": np.asarray(accuracy), "classifier_passes": np.float32(passes)}
+    net = train(splits["train"], labels["train"], classes, passes)
+    accuracy = (predicted(net, splits["test"]) == labels["test"][:, 0]).mean()
+    facts = {"classifier_accuracy": accuracy, "classifier_passes": passes}
+    return as_arrays(net, _PREFIX) | {name: np.array(value, dtype=np.float32) for name, value in facts.items()}
 
 
 def stored(known: Mapping[str, Points], dim: int) -> Classifier | None:
     """The classifier that a data set's arrays hold, if any."""
-    weights = {
-        name.removeprefix(_PREFIX): torch.from_numpy(array) for name, array in known.items() if name.startswith(_PREFIX)
-    }
+    weights = from_arrays(known, _PREFIX)
     if not weights:
         return None
     net = Classifier(dim, len(weights["head.1.bias"]))

@@ -98,10 +98,3 @@ def outline(line: Array, width: Array) -> Array:
     order = np.arange(len(seen))
     discs = np.concatenate([order, order[-1:].repeat(_TURN), order[::-1], order[:1].repeat(_TURN)])
     return line[discs] + width[discs, None] * np.stack([np.cos(turns), np.sin(turns)], axis=1)
-
-
-def mosaic(pictures: Array) -> Array:
-    """Pictures (rows, columns, channels, height, width) side by side, for `imshow`."""
-    rows, columns, channels, high, wide = pictures.shape
-    laid = pictures.transpose(0, 3, 1, 4, 2).reshape(rows * high, columns * wide, channels)
-    return laid[..., 0] if channels == 1 else laid

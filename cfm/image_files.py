@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cfm.datasets.base import DATA_SEED
 from cfm.errors import UserError
 from cfm.rng import stream
 from cfm.sources import Source
@@ -46,7 +47,7 @@ def _digits(paths: Sequence[Path]) -> tuple[Pool, Pool]:
     from sklearn.datasets import load_digits
 
     known = load_digits()
-    order = stream(42, "digits").permutation(len(known.target))
+    order = stream(DATA_SEED, "digits").permutation(len(known.target))
     pictures = np.round(known.images[order] * 255 / 16).astype(np.uint8)[:, None]
     labels = known.target[order].astype(np.uint8)
     return Pool(pictures[:-500], labels[:-500]), Pool(pictures[-500:], labels[-500:])

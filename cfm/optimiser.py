@@ -37,6 +37,10 @@ class Optimiser:
         """A copy of the parameters of every part, one row for each seed."""
         return {name: part.theta.detach().clone() for name, part in self.parts.items()}
 
+    def shown(self) -> dict[str, Tensor]:
+        """The parameters that are looked at and sampled from, not copied: the average, if there is one."""
+        return self.average or {name: part.theta.detach() for name, part in self.parts.items()}
+
     def step(self, loss: Tensor, step: int, player: str = "") -> None:
         """Step number `step`, from 0, down the loss of every seed, shape (S,), for one part of the network or all."""
         self.adam.zero_grad(set_to_none=True)
@@ -59,7 +63,7 @@ class Optimiser:
 
     @contextlib.contextmanager
     def looked_at(self) -> Iterator[None]:
-        """The network with the parameters that are looked at and sampled from: the average, if there is one."""
+        """The network with the parameters that are `shown`."""
         if self.average is None:
             yield
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,12 @@ def shape_of(dim: int) -> tuple[int, int, int]:
     return shape
 
 
+def can_halve_twice(dim: int) -> bool:
+    """Is it a square picture of one channel whose side is a multiple of four?"""
+    shape = picture_shape(dim)
+    return shape is not None and shape[0] == 1 and shape[1] > 0 and shape[1] % 4 == 0
+
+
 def from_bytes(pictures: Bytes) -> Points:
     """Pictures (n, h, w) or (n, c, h, w) of bytes as points, x = b / 127.5 - 1 as torchvision normalises them."""
     return (pictures.reshape(len(pictures), -1) / np.float32(127.5) - 1).astype(np.float32)
@@ -51,6 +58,11 @@ def sheet(points: Points, columns: int) -> Bytes:
     pictures = np.pad(to_bytes(points), ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=255)
     missing = -len(pictures) % columns
     pictures = np.concatenate([pictures, np.full((missing, *pictures.shape[1:]), 255, dtype=np.uint8)])
-    rows = pictures.reshape(-1, columns, *pictures.shape[1:]).transpose(0, 3, 1, 4, 2)
-    whole = rows.reshape(rows.shape[0] * rows.shape[1], rows.shape[2] * rows.shape[3], rows.shape[4])
-    return whole[..., 0] if whole.shape[2] == 1 else whole
+    return mosaic(pictures.reshape(-1, columns, *pictures.shape[1:]))
+
+
+def mosaic(pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Pictures (rows, columns, channels, height, width) side by side, for `imshow`."""
+    rows, columns, channels, high, wide = pictures.shape
+    laid = pictures.transpose(0, 3, 1, 4, 2).reshape(rows * high, columns * wide, channels)
+    return laid[..., 0] if channels == 1 else laid

@@ -182,13 +182,13 @@ class Trainer:
         self.net.eval()
         with torch.no_grad(), self.optimiser.looked_at():
             val_loss = self.method.validation_loss(self.net, stack(validation, self.device)).tolist()
-            looked_at = self.optimiser.theta()
         self.net.train()
         since = self.step - (self.history.rows[0][-1].step if self.history.rows[0] else 0)
         self.share.average([self._loss_sum])
         train_loss = (self._loss_sum / since).tolist()
         self._loss_sum.zero_()
         self._share(2, time.perf_counter() - began)
+        shown = self.optimiser.shown()
         for place, seed in enumerate(self.seeds):
             row = Row(self.step, train_loss[place], val_loss[place], *self._seconds[place])
             row.val_w2 = self._w2(place, seed)
@@ -198,7 +198,7 @@ class Trainer:
             if row.val_loss < self.history.best_loss[place]:
                 self.history.best_loss[place], self.history.best_step[place] = row.val_loss, self.step
                 for name in self.parts:
-                    self.best[name][place] = looked_at[name][place]
+                    self.best[name][place] = shown[name][place]
 
     def _w2(self, place: int, seed: int) -> float | None:
         """W2 on the validation set, at the checks of the learning curve; a measurement, no part of the training."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from multiprocessing import get_context
@@ -17,9 +17,12 @@ import torch
 from cfm.assignment import Potentials, assign, pot, reference_potentials
 from cfm.assignment.arrays import Floats, Ints, squared_distances
 from cfm.batches import Pairs, training_pairs
+from cfm.bench.clock import seconds_each
 from cfm.bench.problem import problem, training
+from cfm.datasets.base import Prepared
 from cfm.methods.base import Method
 from cfm.rng import stream
+from cfm.settings import Training
 from cfm.supply import Supply
 from cfm.train import Trainer
 
@@ -27,28 +30,21 @@ from cfm.train import Trainer
 _WARM_UP = 40
 
 
-def _trainer(method: Method, dim: int, batch_size: int, seeds: int, device: str) -> Trainer:
+def fresh_trainer(method: Method, data: Prepared, settings: Training, seeds: Sequence[int], device: str) -> Trainer:
+    """One that has no state to go on from."""
     nowhere = Path(tempfile.gettempdir()) / "cfm-bench-has-no-state"
-    return Trainer(method, problem(dim), training(batch_size), range(seeds), torch.device(device), nowhere)
+    return Trainer(method, data, settings, seeds, torch.device(device), nowhere)
+
+
+def _trainer(method: Method, dim: int, batch_size: int, seeds: int, device: str) -> Trainer:
+    return fresh_trainer(method, problem(dim), training(batch_size), range(seeds), device)
 
 
 def _rate(
     trainer: Trainer, take: Callable[[int, int], Pairs], seconds: float, ready: Callable[[], object] = lambda: None
 ) -> float:
-    def finish() -> None:
-        if trainer.device.type == "cuda":
-            torch.cuda.synchronize()
-
-    for _ in range(_WARM_UP):
-        trainer.train_step(take)
-    finish()
-    ready()
-    steps, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        trainer.train_step(take)
-        steps += 1
-    finish()
-    return steps * len(trainer.seeds) / (time.perf_counter() - began)
+    each = seconds_each(lambda: trainer.train_step(take), seconds, _WARM_UP, trainer.device.type, ready)
+    return len(trainer.seeds) / each
 
 
 def job_rate(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from cfm.batches import training_pairs
+from cfm.bench.clock import seconds_each
+from cfm.bench.ours import fresh_trainer
 from cfm.datasets.base import Prepared
 from cfm.methods.flow_matching import FlowMatching
 from cfm.nets.pictures import PictureField
@@ -42,7 +39,7 @@ def picture_rates(settings: Training, dim: int, device: str, seconds: float, war
         def step(trainer: Trainer = trainer, pairs: object = pairs) -> None:
             trainer.train_step(lambda seed, step: pairs)  # type: ignore[arg-type, return-value]
 
-        rates[way] = settings.batch_size / _seconds_each(step, seconds, warm_up, device)
+        rates[way] = settings.batch_size / seconds_each(step, seconds, warm_up, device)
     return rates
 
 
@@ -50,27 +47,10 @@ def coupling_seconds(batch_size: int, dim: int, seconds: float) -> float:
     """Of one batch, by one process; it happens ahead of the network's step, in others."""
     rng = stream(0, "bench/coupling")
     x0, x1 = (rng.standard_normal((batch_size, dim), dtype=np.float32) for _ in range(2))
-    return _seconds_each(lambda: _METHOD.couple(x0, x1, rng), seconds, 2, "cpu")
+    return seconds_each(lambda: _METHOD.couple(x0, x1, rng), seconds, 2, "cpu")
 
 
 def _trainer(settings: Training, dim: int, device: str) -> Trainer:
     rng = stream(0, "bench/pictures")
     arrays = {f"{split}_1": rng.uniform(-1, 1, (_POINTS, dim)).astype(np.float32) for split in ("train", "val")}
-    nowhere = Path(tempfile.gettempdir()) / "cfm-bench-has-no-state"
-    return Trainer(_METHOD, Prepared(arrays, dim, True), settings, [0], torch.device(device), nowhere)
-
-
-def _seconds_each(run: Callable[[], object], seconds: float, warm_up: int, device: str) -> float:
-    def finish() -> None:
-        if device != "cpu":
-            torch.cuda.synchronize()
-
-    for _ in range(warm_up):
-        run()
-    finish()
-    count, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        run()
-        count += 1
-    finish()
-    return (time.perf_counter() - began) / count
+    return fresh_trainer(_METHOD, Prepared(arrays, dim, True), settings, [0], device)

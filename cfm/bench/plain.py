@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import torch
 from torch import nn
 
 from cfm.assignment import pot
+from cfm.bench.clock import seconds_each
 from cfm.datasets.base import Prepared
 
 
@@ -38,12 +37,6 @@ def plain_rate(data: Prepared, batch_size: int, coupled: bool, threads: int, sec
         loss.backward()
         optimiser.step()
 
-    for _ in range(5):
-        step()
-    steps, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        step()
-        steps += 1
-    rate = steps / (time.perf_counter() - began)
+    rate = 1 / seconds_each(step, seconds, warm_up=5)
     torch.set_num_threads(1)
     return rate

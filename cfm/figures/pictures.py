@@ -10,9 +10,9 @@ import numpy as np
 from cfm.config import Config
 from cfm.figures.base import methods_shown
 from cfm.flow_pictures import Array, first_samples, tell_failure
-from cfm.pictures import sheet
+from cfm.pictures import from_bytes, sheet
+from cfm.resume import read_arrays
 from cfm.settings import Figure
-from cfm.stages.data import load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,9 +28,10 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     from matplotlib import pyplot
 
     assert dataset is not None
-    data = load(config.layout.data(experiment, dataset))
+    known = read_arrays(config.layout.data(experiment, dataset))
     methods = methods_shown(config, experiment, settings, dataset)
-    panels: dict[str, dict[str, Array]] = {"test set": {"x1": data.target("test"), "label": data.arrays["test_label"]}}
+    test = {"x1": from_bytes(known["test_1"]), "label": known["test_label"]}
+    panels: dict[str, dict[str, Array]] = {"test set": test}
     for method in methods:
         stored = first_samples(config, experiment, settings, dataset, method)
         panels[config.methods[method].entry.label] = stored

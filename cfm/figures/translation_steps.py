@@ -10,7 +10,8 @@ from cfm.autoencoder import decode
 from cfm.config import Config
 from cfm.figure_helpers import WIDTH
 from cfm.figures.base import methods_shown
-from cfm.flow_pictures import Array, at, first_samples, mosaic, tell_failure
+from cfm.flow_pictures import Array, at, first_samples, tell_failure
+from cfm.pictures import mosaic
 from cfm.resume import read_arrays
 from cfm.settings import Figure
 

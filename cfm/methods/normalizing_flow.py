@@ -9,7 +9,6 @@ Dhariwal 2018), for pictures, from normflows.
 from __future__ import annotations
 
 import functools
-import math
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +17,7 @@ import numpy as np
 
 from cfm.datasets.base import Dataset
 from cfm.methods.base import Batch, Method, Points, Start
+from cfm.pictures import can_halve_twice
 from cfm.settings import Solver, Training
 from cfm.trajectory import LogDensity, Trajectory, straight_line
 
@@ -38,8 +38,7 @@ class NormalizingFlow(Method):
     def unsupported(self, dataset: Dataset) -> str | None:
         if not dataset.gaussian_source:
             return "needs a standard normal source"
-        side = math.isqrt(dataset.dim)
-        if self.flow == "glow" and (side < 4 or side % 4 or side * side != dataset.dim):
+        if self.flow == "glow" and not can_halve_twice(dataset.dim):
             return "needs square pictures"
         return None
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cfm.couplings import flat
 
 Points = npt.NDArray[np.float32]
+Features = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,13 @@ class Evaluation:
         if len(self.x1) != len(self.target):
             return wasserstein_power(flat(self.x1), flat(self.target), 2)
         return wasserstein2_squared(flat(self.x1), flat(self.target))
+
+    @functools.cached_property
+    def photograph_features(self) -> tuple[Features, Features]:
+        """Of transported and of test pictures in colour, (n, 1280) and (m, 1280), as cfm/photographs.py has them."""
+        from cfm.photographs import features
+
+        return features(self.x1), features(self.target)
 
     @property
     def source_target_w2_squared(self) -> float:

@@ -11,15 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from cfm.datasets.base import DATA_SEED
-from cfm.metrics.base import Evaluation, Metric
+from cfm.metrics.base import Evaluation, Features, Metric
 
 if TYPE_CHECKING:
     from cfm.classifier import Classifier
-
-Features = npt.NDArray[np.floating]
 
 
 def frechet_distance(features: Features, others: Features) -> float:
@@ -77,7 +73,7 @@ def augmentation_gain(evaluation: Evaluation) -> float | None:
     pictures = np.concatenate([known["train_1"], evaluation.x1])
     classes = np.concatenate([known["train_label"], labels[: len(evaluation.x1)]])
     passes = int(known["classifier_passes"])
-    net = train(pictures, classes, len(known["classifier.head.1.bias"]), passes, DATA_SEED, "classifier")
+    net = train(pictures, classes, len(known["classifier.head.1.bias"]), passes)
     accuracy = (predicted(net, evaluation.target) == known["test_label"][:, 0]).mean()
     return float(accuracy - known["classifier_accuracy"])
 

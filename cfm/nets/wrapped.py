@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from cfm.nets.stacked import Stacked
 from cfm.rng import stream
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class Wrapped(Stacked):
@@ -19,7 +21,7 @@ class Wrapped(Stacked):
     """
 
     def __init__(self, stack: int, make: Callable[[], nn.Module]) -> None:
-        one = _drawn(make, 0)
+        one = drawn(make, 0)
         super().__init__(stack, {name: tuple(x.shape) for name, x in one.named_parameters()})
         self.make = make
         self._one = [one]  # in a list: its parameters are not for the optimiser
@@ -27,7 +29,7 @@ class Wrapped(Stacked):
     def initialise(self, seeds: Sequence[int], name: str = "init") -> None:
         """As the library does it, from the stream `name` of each seed."""
         for place, seed in enumerate(seeds):
-            made = _drawn(self.make, int(stream(seed, name).integers(2**63)))
+            made = drawn(self.make, int(stream(seed, name).integers(2**63)))
             self.load_layers(place, dict(made.named_parameters()))
 
     def call(self, place: int, method: str, *inputs: Tensor) -> Any:
@@ -52,7 +54,7 @@ class _Method(nn.Module):
         return getattr(self.module, self.method)(*inputs)
 
 
-def _drawn(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+def drawn(make: Callable[[], Net], seed: int) -> Net:
     """A network whose first parameters come from a seed: libraries know PyTorch's global generator only."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -12,8 +12,8 @@ from cfm import config as configuration
 from cfm.autoencoder import decode, encode
 from cfm.config import Config
 from cfm.figures import base, translation_steps, translations
-from cfm.flow_pictures import mosaic
 from cfm.nets.vae import VAE
+from cfm.pictures import mosaic
 from cfm.resume import write_arrays
 
 DATASET, METHODS = "smiles_few", ("icfm_sigma0_1", "otcfm_sigma0_1")
