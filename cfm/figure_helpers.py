@@ -30,6 +30,8 @@ _NAMES = {
     "npe": "normalised path error",
     "bridge_w2": "W2 to the true bridge",
     "bridge_kl": "KL (nats)",
+    "frechet_classifier": "Fréchet distance, classifier",
+    "frechet_efficientnet_lite0": "Fréchet distance, EfficientNet-Lite0",
     "mmd_rbf": "MMD² (10⁻³)",
     "attribute_share": "share with attribute",
     "relative_change": "change of a picture",

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 class Row:
     """One line of train.csv; losses of one seed, seconds are this seed's share since the start.
 
-    `val_w2`: W2 of the validation points carried along, at the checks that cfm/learning.py chooses.
+    `val_w2`, `val_frechet`: distances of the carried validation points, at the checks that cfm/learning.py chooses.
     """
 
     step: int
@@ -24,6 +24,7 @@ class Row:
     seconds_step: float
     seconds_validation: float
     val_w2: float | None = None
+    val_frechet: float | None = None
 
 
 @dataclass

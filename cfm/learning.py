@@ -1,13 +1,16 @@
-"""The learning curve: how far the samples of a half-trained network are from the data (after the paper's Fig. 2, left).
+"""The learning curve: how far the samples of a half-trained network are from the data (after the paper's Figs. 2 and 3,
+left).
 
 At the checks number 1, 2, 4, 8, ... of a training, and at its last one, the validation sources are carried along by
-Euler steps, and their exact W2 to the validation targets is noted. Unlike the loss it means the same for every method.
+Euler steps, and their exact W2 to the validation targets is noted, for pictures also the Frechet distance in features.
+Unlike the loss these mean the same for every method.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cfm.errors import RunFailed
@@ -24,32 +27,45 @@ if TYPE_CHECKING:
 _SOLVER = Solver("euler", steps=20)
 
 
+@dataclass(frozen=True)
+class Distances:
+    """Between carried sources and targets of the validation set; None where there is no telling.
+
+    `w2` in data units; `frechet` of pictures, in the features that cfm/frechet.py has for them.
+    """
+
+    w2: float | None = None
+    frechet: float | None = None
+
+
 def due(step: int, every: int, steps: int) -> bool:
     """Is W2 measured at this check? At `every` times a power of two, and at the last step."""
     checks, rest = divmod(step, every)
     return step == steps or (rest == 0 and checks & (checks - 1) == 0)
 
 
-def validation_w2(method: Method, net: nn.Module, data: Prepared, seed: int) -> float | None:
-    """W2 in data units between carried sources and targets of the validation set.
-
-    None if the solver fails, and where no validation points tell: at a time that is left out, or if they are weighted.
-    """
+def validation_distances(method: Method, net: nn.Module, data: Prepared, seed: int) -> Distances:
+    """None of both if the solver fails, and where no validation points tell: at a time that is left out, or if they are
+    weighted."""
     from cfm.assignment import wasserstein2_squared
     from cfm.couplings import flat
+    from cfm.frechet import frechet_distance, of_pictures
     from cfm.methods.base import Start
     from cfm.transport import transport
 
-    if data.times != (0.0, 1.0) or data.span != (0.0, 1.0) or data.count("val") != len(data.target("val")):
-        return None
+    target = data.target("val")
+    if data.times != (0.0, 1.0) or data.span != (0.0, 1.0) or data.count("val") != len(target):
+        return Distances()
     if data.weighted("val"):
-        return None
+        return Distances()
     start = Start(data.source("val", seed), None, stream(seed, "sample/val"), labels=data.labels("val"))
     try:
         moved = transport(method, net, start, _SOLVER, next(net.parameters()).device).x[-1]
-        return math.sqrt(wasserstein2_squared(flat(moved), flat(data.target("val"))))
+        w2 = math.sqrt(wasserstein2_squared(flat(moved), flat(target)))
     except RunFailed:
-        return None
+        return Distances()
+    found, expected = (of_pictures(points, data.arrays) for points in (moved, target))
+    return Distances(w2, None if found is None or expected is None else frechet_distance(found, expected))
 
 
 def mean_w2(rows: Sequence[Row]) -> float | None:

@@ -18,7 +18,7 @@ from cfm.batches import COLUMNS, Pairing, Pairs, validation_pairs
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed, UserError
 from cfm.history import History, Row
-from cfm.learning import due, validation_w2
+from cfm.learning import Distances, due, validation_distances
 from cfm.methods.base import Batch, Method
 from cfm.nets.stacked import load, named_layers, parts
 from cfm.optimiser import Optimiser
@@ -138,7 +138,7 @@ class Trainer:
             spent[1] += of_seed.drawing_seconds
 
     def work_seconds(self, place: int) -> dict[str, float]:
-        """What this process has spent on one seed: its couplings, its share of the network's steps and checks, W2."""
+        """What this process has spent on one seed: couplings, its share of network steps and checks, distances."""
         spent = np.subtract(self._seconds[place], self._seconds_before[place])
         network = float(spent[1] + spent[2])
         return {"coupling": float(spent[0]), "network": network, "distance": self._measuring[place]}
@@ -190,8 +190,11 @@ class Trainer:
         self._share(2, time.perf_counter() - began)
         shown = self.optimiser.shown()
         for place, seed in enumerate(self.seeds):
-            row = Row(self.step, train_loss[place], val_loss[place], *self._seconds[place])
-            row.val_w2 = self._w2(place, seed)
+            found = self._distances(place, seed)
+            seconds = self._seconds[place]
+            row = Row(
+                self.step, train_loss[place], val_loss[place], *seconds, val_w2=found.w2, val_frechet=found.frechet
+            )
             self.history.rows[place].append(row)
             if not math.isfinite(row.train_loss):
                 self.history.failures.setdefault(seed, f"the loss is not finite by step {self.step}")
@@ -200,14 +203,14 @@ class Trainer:
                 for name in self.parts:
                     self.best[name][place] = shown[name][place]
 
-    def _w2(self, place: int, seed: int) -> float | None:
-        """W2 on the validation set, at the checks of the learning curve; a measurement, no part of the training."""
+    def _distances(self, place: int, seed: int) -> Distances:
+        """On the validation set, at the checks of the learning curve; a measurement, no part of the training."""
         if seed in self.history.failures or not due(self.step, self.settings.validate_every, self.settings.steps):
-            return None
+            return Distances()
         began = time.perf_counter()
-        w2 = validation_w2(self.method, self._alone(place), self.data, seed)
+        found = validation_distances(self.method, self._alone(place), self.data, seed)
         self._measuring[place] += time.perf_counter() - began
-        return w2
+        return found
 
     def _share(self, column: int, seconds: float) -> None:
         for spent in self._seconds:

@@ -1,13 +1,14 @@
-"""Validation error against training steps, a panel per data set (after the paper's Fig. 2, left)."""
+"""Validation error against training steps, a panel per data set (after the paper's Figs. 2 and 3, left)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config
-from cfm.figure_helpers import grid, legend, log_axis, spread, styles, training_runs
+from cfm.figure_helpers import grid, legend, log_axis, metric_label, spread, styles, training_runs
 from cfm.figures.base import methods_shown
 from cfm.settings import Figure
+from cfm.strict import Where, check_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,18 +16,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 SHOWS = "training"
+_COLUMNS = {  # of train.csv, by the metric that the figure names
+    "w2": "val_w2",
+    "frechet_classifier": "val_frechet",
+    "frechet_efficientnet_lite0": "val_frechet",
+}
 
 
 def draw(config: Config, experiment: str, settings: Figure, dataset: str | None) -> Canvas:
-    """Mean over seeds and a band of one standard deviation, at the checks where W2 was measured."""
+    """Mean over seeds and a band of one standard deviation, at the checks where the distance was measured."""
     import pandas as pd
+
+    metric = settings.metrics[0]
+    check_name(metric, _COLUMNS, "metric", Where(f"config/experiments/{experiment}.yaml", ("figures",)))
+    column = _COLUMNS[metric]
 
     figure, panels = grid(config, experiment)
     style = styles(config, experiment, settings)
     for name, axis in panels.items():
-        axis.set(xlabel="training step", ylabel="validation W2")
+        axis.set(xlabel="training step", ylabel=metric_label(metric).replace("test data", "validation data"))
         curves = {
-            method: _curve(training_runs(config, experiment, name, method))
+            method: _curve(training_runs(config, experiment, name, method), column)
             for method in methods_shown(config, experiment, settings, name)
         }
         curves = {method: curve for method, curve in curves.items() if len(curve)}
@@ -40,12 +50,12 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     return figure
 
 
-def _curve(runs: list[pd.DataFrame]) -> pd.DataFrame:
+def _curve(runs: list[pd.DataFrame], column: str) -> pd.DataFrame:
     import pandas as pd
 
-    tables = [table[["step", "val_w2"]].dropna() for table in runs if "val_w2" in table]
-    rows = pd.concat(tables) if tables else pd.DataFrame({"step": [], "val_w2": []})
-    return spread(rows.groupby("step").val_w2)
+    tables = [table[["step", column]].dropna() for table in runs if column in table]
+    rows = pd.concat(tables) if tables else pd.DataFrame({"step": [], column: []})
+    return spread(rows.groupby("step")[column])
 
 
 def _line(axis: Axes, curve: pd.DataFrame, label: str, style: Any) -> None:

@@ -1,10 +1,4 @@
-"""What networks that were trained on real pictures say of generated ones.
-
-    d^2 = |m_1 - m_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2))        (Heusel et al. 2017)
-
-between normal distributions fitted to the features of generated and test pictures. In the features of Inception this is
-the FID; in those of any other network it has that network's name and cannot be compared with a published FID.
-"""
+"""What networks that were trained on real pictures say of generated ones."""
 
 from __future__ import annotations
 
@@ -12,20 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cfm.metrics.base import Evaluation, Features, Metric
+from cfm.frechet import frechet_distance, of_classifier
+from cfm.metrics.base import Evaluation, Metric
 
 if TYPE_CHECKING:
     from cfm.classifier import Classifier
-
-
-def frechet_distance(features: Features, others: Features) -> float:
-    """d^2 between the normal distributions fitted to two sets of features, (n, k) and (m, k)."""
-    means = [x.mean(axis=0, dtype=np.float64) for x in (features, others)]
-    covariances = [np.atleast_2d(np.cov(x, rowvar=False, dtype=np.float64)) for x in (features, others)]
-    # The eigenvalues of S_1 S_2 are real and not negative, up to rounding.
-    values = np.linalg.eigvals(covariances[0] @ covariances[1]).real.clip(min=0)
-    trace = np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * np.sqrt(values).sum()
-    return float(((means[0] - means[1]) ** 2).sum() + trace)
 
 
 def _classifier(evaluation: Evaluation) -> Classifier | None:
@@ -35,15 +20,9 @@ def _classifier(evaluation: Evaluation) -> Classifier | None:
 
 
 def frechet_classifier(evaluation: Evaluation) -> float | None:
-    """In the features of the data set's own classifier."""
-    import torch
-
-    net = _classifier(evaluation)
-    if net is None:
-        return None
-    with torch.no_grad():
-        found, expected = (net.features(torch.from_numpy(x)).numpy() for x in (evaluation.x1, evaluation.target))
-    return frechet_distance(found, expected)
+    """Frechet distance (cfm/frechet.py) in the features of the data set's own classifier."""
+    found, expected = (of_classifier(x, evaluation.known) for x in (evaluation.x1, evaluation.target))
+    return None if found is None or expected is None else frechet_distance(found, expected)
 
 
 def class_accuracy(evaluation: Evaluation) -> float | None:

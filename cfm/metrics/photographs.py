@@ -17,27 +17,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cfm.metrics.base import Evaluation, Features, Metric
-from cfm.metrics.frechet import frechet_distance
+from cfm.frechet import Features, frechet_distance, in_colour
+from cfm.metrics.base import Evaluation, Metric
 from cfm.photographs import AT_ONCE
-from cfm.pictures import picture_shape, to_bytes
-
-
-def _photographs(evaluation: Evaluation) -> bool:
-    shape = picture_shape(evaluation.x1.shape[1])
-    return shape is not None and shape[0] == 3
+from cfm.pictures import to_bytes
 
 
 def frechet_efficientnet_lite0(evaluation: Evaluation) -> float | None:
     """Frechet distance in EfficientNet-Lite0's features; None for what is not in colour."""
-    if not _photographs(evaluation):
+    if not in_colour(evaluation.x1.shape[1]):
         return None
     return frechet_distance(*evaluation.photograph_features)
 
 
 def kid_efficientnet_lite0(evaluation: Evaluation) -> float | None:
     """The kernel distance, of at most 10,000 pictures on each side."""
-    if not _photographs(evaluation):
+    if not in_colour(evaluation.x1.shape[1]):
         return None
     return polynomial_mmd(*(found[:10_000] for found in evaluation.photograph_features))
 
@@ -54,7 +49,7 @@ def polynomial_mmd(f: Features, g: Features) -> float:
 
 def fid(evaluation: Evaluation) -> float | None:
     """The paper's FID; None, and a note in the log, where Inception cannot be had."""
-    if not _photographs(evaluation):
+    if not in_colour(evaluation.x1.shape[1]):
         return None
     if importlib.util.find_spec("torch_fidelity") is None:
         print("note: no FID: it needs `pip install torch-fidelity`", file=sys.stderr)

@@ -94,11 +94,19 @@ def _cell(
     note = f"{len(failed)} failed: {failed.reason.iloc[0]}" if len(failed) else ""
     values = column.by_seed(runs, method, metric)
     if not values:
-        return Cell(method, column.name, metric, 0, None, None, *theirs, "failed" if note else "not measured", note)
+        found = "failed" if note else "not measured" if _applies(runs, mine, column, metric) else "not applicable"
+        return Cell(method, column.name, metric, 0, None, None, *theirs, found, note)
     mean = statistics.fmean(values.values())
     std = statistics.stdev(values.values()) if len(values) > 1 else None
     found = "another machine" if timing else verdict(mean, std, paper)
     return Cell(method, column.name, metric, len(values), mean, std, *theirs, found, note)
+
+
+def _applies(runs: pd.DataFrame, mine: pd.DataFrame, column: Column, metric: str) -> bool:
+    """Does a metric say anything of a method? Not if its runs lack what those of others have on these data."""
+    name = metric.removesuffix("_large")  # not every method is carried over the large test set
+    others = runs[runs.dataset.isin(column.members) & (runs.metric == name)]
+    return mine.empty or others.empty or name in set(mine.metric)
 
 
 def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, metric: str) -> set[str]:

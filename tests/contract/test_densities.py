@@ -20,7 +20,7 @@ from cfm.datasets.scikit import Scikit
 from cfm.density import Density, log_standard_normal
 from cfm.errors import RunFailed
 from cfm.importance import normalised
-from cfm.learning import validation_w2
+from cfm.learning import Distances, validation_distances
 from cfm.metrics import METRICS
 from cfm.metrics.base import Evaluation
 from cfm.rng import stream
@@ -134,7 +134,7 @@ def test_batches_of_weighted_points_have_the_targets_distribution(tmp_path: Path
     validation = validation_pairs(pairing, 0).x1
     assert len(validation) == 5000 and np.abs(validation.mean(axis=0) - 0.5).max() < 0.1
     np.testing.assert_array_equal(training_pairs(pairing, 0, 7).x1, training_pairs(pairing, 0, 7).x1)
-    assert validation_w2(method, method.network(1, 3, TRAINING), data, 0) is None
+    assert validation_distances(method, method.network(1, 3, TRAINING), data, 0) == Distances()
 
 
 def _run(density: Density, method_name: str, folder: Path) -> dict[str, dict[str, object]]:

@@ -107,7 +107,7 @@ def values(table: pd.DataFrame, **where: Any) -> Any:
 
 def test_convergence_shows_mean_and_deviation_over_seeds(config: Config) -> None:
     tables = write_training(config, FLOWS)
-    figure = convergence.draw(config, "toy2d", Figure("convergence", "", methods=FLOWS), None)
+    figure = convergence.draw(config, "toy2d", Figure("convergence", "", metrics=("w2",), methods=FLOWS), None)
     for dataset, methods in ((GAUSSIAN, FLOWS), (MOONS, ("icfm", "otcfm"))):
         axis = panel(figure, config, dataset)
         assert [line.get_label() for line in axis.lines] == [config.methods[m].entry.label for m in methods]
@@ -130,7 +130,9 @@ def test_convergence_leaves_out_what_was_not_measured(config: Config) -> None:
     (folder / "train.csv").unlink()
     old = config.layout.run("toy2d", GAUSSIAN, "icfm", 2) / "train.csv"
     tables[GAUSSIAN, "icfm", 2].drop(columns="val_w2").to_csv(old, index=False)
-    figure = convergence.draw(config, "toy2d", Figure("convergence", "", methods=("icfm", "rf2")), None)
+    figure = convergence.draw(
+        config, "toy2d", Figure("convergence", "", metrics=("w2",), methods=("icfm", "rf2")), None
+    )
     (line,) = panel(figure, config, GAUSSIAN).lines
     np.testing.assert_allclose(line.get_ydata(orig=False), tables[GAUSSIAN, "icfm", 3].val_w2.dropna())
 

@@ -119,6 +119,25 @@ def test_a_method_that_diverged_on_a_seed_is_never_bold() -> None:
     assert "icnn" in comparison._best(config, "toy2d", kept, moons, "npe")
 
 
+def test_a_metric_that_says_nothing_of_a_method_is_not_called_unmeasured() -> None:
+    config = configuration.load("quick", ("mnist",)).whole()
+    shown = column(config, "mnist", "mnist")
+    assert shown is not None
+    values = [("otcfm_classes", "w2"), ("otcfm_classes", "class_accuracy"), ("identity", "w2")]
+    runs = pd.DataFrame(
+        [{"dataset": "mnist", "method": m, "seed": 42, "metric": k, "value": 1.0, "status": "ok"} for m, k in values]
+    )
+    table = config.experiments["mnist"].tables["mnist"]
+
+    def verdict(method: str, metric: str) -> str:
+        return comparison._cell(config, table, runs, {}, method, shown, metric).verdict
+
+    assert verdict("identity", "class_accuracy") == "not applicable"
+    assert verdict("oracle", "class_accuracy") == "not measured"  # not run
+    assert verdict("identity", "frechet_classifier") == "not measured"  # nobody has it
+    assert verdict("identity", "w2") == "no published value"
+
+
 def test_a_time_course_has_a_column_for_its_mean_and_one_for_every_left_out_time() -> None:
     """The published value stands beside the mean, which is over seeds that have every time."""
     config = configuration.load("paper", ("single_cell",)).whole()

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from cfm.classifier import FEATURES, Classifier, predicted, prepared, stored
+from cfm.frechet import frechet_distance
 from cfm.metrics.base import Evaluation
-from cfm.metrics.frechet import METRICS, frechet_distance
+from cfm.metrics.frechet import METRICS
 from cfm.pictures import from_bytes
 from cfm.rng import stream
 
