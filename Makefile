@@ -26,6 +26,7 @@ lint: setup
 	$(VENV)/bin/mypy cfm
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/snakemake --lint --config budget=smoke
+	$(VENV)/bin/mkdocs build --strict --quiet
 
 # The environment, made once and again whenever the lock changes. One pip command: with torch in it, no
 # other package can replace the build of torch that the machine has.
