@@ -10,8 +10,9 @@ ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).with_name("architecture.md")
 _HEAD = """# Architecture
 
-`config/` says *what* the paper ran, `workflow/` *in which order*, `cfm/` *how*, `tests/` *why we
-believe it*. Three hops explain a number: `Snakefile`, the experiment's file in `config/experiments`, the method's file in `cfm/methods`.
+`config/` says *what* the paper ran, `workflow/` *in which order*, `cfm/` *how*, `tests/` *why we believe it*.
+Three hops explain a number: `Snakefile`, the experiment's file in `config/experiments`, the method's file in
+`cfm/methods`.
 
 This page is written by `python docs/map.py`; a test fails when it is out of date.
 
