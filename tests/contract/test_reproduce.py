@@ -104,6 +104,7 @@ def test_make_and_the_lock_agree_on_what_is_installed() -> None:
 # how many rows are methods.
 README_TABLES = [
     ("toy2d", "table2", "npe", None, 15),
+    ("toy2d", "table2", "w2", None, 16),
     ("bridges", "table3", "bridge_w2", None, 2),
     ("single_cell", "table4", "w1", ["embryoid_subset", "emt", "branching_without_2"], 4),
     ("unnormalised", "tabled2_euler10", "log_z_bias", ["funnel_rwis", "funnel_mcmc", "mixture_rwis"], 3),
@@ -135,6 +136,20 @@ def test_the_readmes_numbers_are_the_reference_runs(
             assert value == "<br>".join(filter(None, (_ours(cell), _published(cell)))), (label, dataset)
         checked += 1
     assert checked == methods
+
+
+@pytest.mark.parametrize("budget", ["quick", "paper"])
+def test_the_readme_counts_the_claims_as_they_were_judged(budget: str) -> None:
+    import csv
+    from collections import Counter
+
+    with open(f"results/reference/{budget}/claims.csv", newline="") as file:
+        verdicts = {row["claim"]: row["verdict"] for row in csv.DictReader(file)}
+    found = Counter(verdicts.values())
+    text = " ".join(Path("README.md").read_text().split("**Claims.**")[1].split("\n\n")[0].split())
+    assert f"of {len(verdicts)}, " in text
+    said = re.search(rf"`{budget}`[^0-9]*(\d+) holds?, (\d+) fails?, (\d+) (?:is|are) undecided and (\d+)", text)
+    assert said and [int(n) for n in said.groups()] == [found[v] for v in ("holds", "fails", "undecided", "not run")]
 
 
 def _spread(mean: str, std: str) -> str:
