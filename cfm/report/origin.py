@@ -32,7 +32,8 @@ class Origin:
 
 def origin(config: Config, experiment: str) -> Origin | None:
     """Of the runs that are done, from their provenance; None without any."""
-    done = {run: path for run, folder in config.runs(experiment).items() if (path := folder / "provenance.json").exists()}
+    paths = {run: folder / "provenance.json" for run, folder in config.runs(experiment).items()}
+    done = {run: path for run, path in paths.items() if path.exists()}
     if done:
         records = [record for path in done.values() for record in _records(path)]
         return _of_stages(len(done), sorted({seed for _, _, seed in done}), records)

@@ -16,7 +16,11 @@ _STAGES = ("train", "sample", "evaluate", "objective")
 
 @dataclass(frozen=True)
 class RunLine:
-    """The runs of a method on a data set that share their jobs; `logs` by stage, relative to the page."""
+    """The runs of a method on a data set that share their jobs; `logs` by stage, relative to the page.
+
+    `state`: done, running, failed (a row of the tables, with its reason), unfinished (there is a log and no result; the
+    reason is the log's last line) or not run.
+    """
 
     dataset: str
     method: str
@@ -34,8 +38,14 @@ class Runs:
     lines: Sequence[RunLine]
 
     @property
-    def failed(self) -> list[RunLine]:
-        return [line for line in self.lines if line.state == "failed"]
+    def bad(self) -> list[RunLine]:
+        """Those that failed or did not finish."""
+        return [line for line in self.lines if line.state in ("failed", "unfinished")]
+
+    @property
+    def complete(self) -> bool:
+        """Has every run its row in the tables?"""
+        return self.counts.keys() <= {"done", "failed"}
 
 
 def runs_by_experiment(config: Config) -> dict[str, Runs]:
@@ -45,26 +55,21 @@ def runs_by_experiment(config: Config) -> dict[str, Runs]:
 
 
 def _runs(config: Config, experiment: str, states: list[RunState]) -> Runs:
-    collected = _collected(config, experiment)
+    # Of runs made elsewhere only the numbers may be here.
+    elsewhere = _collected(config, experiment) if all(s.state == "missing" for s in states) else {}
     groups: dict[tuple[str, str, str, str, Path], list[int]] = {}
     counts: Counter[str] = Counter()
     for s in states:
         state, reason = s.state, s.reason
-        if state == "missing":  # the run may have been made elsewhere, and only its numbers kept
-            state, reason = collected.get((s.dataset, s.method, s.seed), ("not run", ""))
+        if state == "missing":
+            state, reason = elsewhere.get((s.dataset, s.method, s.seed)) or _unfinished(s)
         counts[state] += 1
         groups.setdefault((s.dataset, s.method, state, reason, s.log), []).append(s.seed)
-    lines = [
-        RunLine(
-            config.datasets[dataset].entry.label,
-            config.methods[method].entry.label,
-            seeds,
-            state,
-            reason,
-            _logs(config, experiment, dataset, method, log),
-        )
-        for (dataset, method, state, reason, log), seeds in groups.items()
-    ]
+    lines = []
+    for (dataset, method, state, reason, log), seeds in groups.items():
+        labels = config.datasets[dataset].entry.label, config.methods[method].entry.label
+        logs = {stage: path.relative_to(config.layout.root) for stage, path in _logs(log).items()}
+        lines.append(RunLine(*labels, seeds, state, reason, logs))
     return Runs(counts, lines)
 
 
@@ -81,8 +86,17 @@ def _collected(config: Config, experiment: str) -> dict[tuple[str, str, int], tu
     return found
 
 
-def _logs(config: Config, experiment: str, dataset: str, method: str, log: Path) -> dict[str, Path]:
-    """The logs that there are of the stages that made the runs; `log` is the one of their first stage."""
-    first = log.stem.rsplit("-", 1)[1]  # the seed that names the job
-    paths = {stage: config.layout.log(f"{experiment}/{dataset}/{method}-{stage}-{first}") for stage in _STAGES}
-    return {stage: path.relative_to(config.layout.root) for stage, path in paths.items() if path.exists()}
+def _unfinished(run: RunState) -> tuple[str, str]:
+    """State and reason of a run without a result."""
+    logs = [*_logs(run.log).values()]
+    if not logs:
+        return "not run", ""
+    lines = [line.strip() for line in logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()]
+    return "unfinished", next((line for line in reversed(lines) if line), "an empty log")
+
+
+def _logs(first: Path) -> dict[str, Path]:
+    """The logs that there are of the stages that make a run, by stage; `first` is where that of the first one is."""
+    method, _, seed = first.stem.rsplit("-", 2)
+    paths = {stage: first.with_name(f"{method}-{stage}-{seed}.log") for stage in _STAGES}
+    return {stage: path for stage, path in paths.items() if path.exists()}

@@ -96,8 +96,8 @@ def _facts(config: Config, experiment: str) -> Mapping[tuple[str, str, str], str
     path = config.layout.runs(experiment)
     if not path.exists():
         return {}
-    runs = read_runs(path)
-    return {key: _words(mine) for key, mine in runs.groupby(["dataset", "method", "solver"])}
+    grouped = read_runs(path).groupby(["dataset", "method", "solver"])
+    return {(str(d), str(m), str(s)): _words(mine) for (d, m, s), mine in grouped}  # type: ignore[misc]
 
 
 def _words(runs: pd.DataFrame) -> str:

@@ -9,8 +9,9 @@ import yaml
 
 from cfm import config as configuration
 from cfm.errors import UserError
+from cfm.overview import Overview
 from cfm.paper import MARKS
-from cfm.reproduce import _only_one, _Overview, run
+from cfm.reproduce import _only_one, run
 from cfm.status import run_states
 
 
@@ -31,8 +32,8 @@ def test_the_lock_admits_one_and_is_free_afterwards(tmp_path: Path) -> None:
         pass
 
 
-def test_the_overview_counts_steps_and_passes_on_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    overview = _Overview(configuration.load("smoke"))
+def test_the_overview_counts_steps_and_passes_on_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overview = Overview(tmp_path)
     for line in (
         "Job 3: train toy2d/moons/icfm\n",
         "12 of 48 steps (25%) done\n",
