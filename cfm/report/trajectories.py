@@ -97,7 +97,7 @@ def _facts(config: Config, experiment: str) -> Mapping[tuple[str, str, str], str
     if not path.exists():
         return {}
     grouped = read_runs(path).groupby(["dataset", "method", "solver"])
-    return {(str(d), str(m), str(s)): _words(mine) for (d, m, s), mine in grouped}  # type: ignore[misc]
+    return {(str(d), str(m), str(s)): _words(mine) for (d, m, s), mine in grouped}
 
 
 def _words(runs: pd.DataFrame) -> str:
