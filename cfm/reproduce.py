@@ -18,11 +18,11 @@ from cfm import claims, cost
 from cfm.config import Config
 from cfm.errors import UserError
 from cfm.overview import Overview
-from cfm.report.page import write
 from cfm.status import run_states, skipped_lines
 from cfm.strict import Where, check_name
 
 PROFILES = Path("workflow/profiles")
+_STOPPED = 130  # by the user
 
 
 def run(config: Config, experiments: Sequence[str], cores: str, profile: str) -> int:
@@ -44,7 +44,8 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
         ended = time.time()
     if code != 0:
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
-        print(f"report of what there is: {write(config)}")
+        if code != _STOPPED:
+            _report(config)
         return code
     if "Nothing to be done" in log.read_text(encoding="utf-8"):
         print("nothing to do: everything is there and up to date")
@@ -103,7 +104,17 @@ def _watch(config: Config, command: list[str], log: Path) -> int:
     except KeyboardInterrupt:
         print("\nstopping: what is half-trained is kept", flush=True)
         process.wait()
-        return 130
+        return _STOPPED
+
+
+def _report(config: Config) -> None:
+    """The report of what there is, which the workflow writes only when everything is."""
+    from cfm.report.page import write
+
+    try:
+        print(f"report of what there is: {write(config)}")
+    except OSError as error:  # a full disk, for one, may be why the workflow did not finish
+        print(f"report of what there is: not written: {error}")
 
 
 def _conclude(config: Config) -> int:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _POINTS = 200  # at most, of each view
-_BYTES = 1_500_000  # of all views of an experiment: with more methods and solvers each has fewer points
+_TIMES = 13  # at most; between them the page draws straight lines
+_BYTES = 2_500_000  # of all views of an experiment: with more methods and solvers each has fewer points
 _UNIT = 16384  # the bound of a data set's square in whole numbers; points beyond twice that stay there
 # Numbers below a view, of those that the experiment has.
 _SHOWN = {"w2": "W2 {}", "npe": "NPE {}", "bridge_w2": "W2 to the bridge {}", "nfe": "{} evaluations"}
@@ -72,7 +73,10 @@ def _stored(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
     except UserError:
         return None
     x = arrays.get("trajectory")
-    return (arrays["t"], x) if x is not None and x.ndim == 3 and x.shape[2] == 2 else None
+    if x is None or x.ndim != 3 or x.shape[2] != 2:
+        return None
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _TIMES)).round().astype(int))
+    return arrays["t"][kept], x[kept]
 
 
 def _target(path: Path) -> npt.NDArray[Any]:

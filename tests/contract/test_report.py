@@ -22,9 +22,9 @@ from cfm.report.figures import embed
 from cfm.report.page import write
 from cfm.report.tables import block
 from cfm.report.text import cell
-from cfm.report.trajectories import trajectories
+from cfm.report.trajectories import _stored, trajectories
 from cfm.report.verdicts import counts, verdicts
-from cfm.resume import read_arrays
+from cfm.resume import read_arrays, write_arrays
 from cfm.tables.base import Grid
 from cfm.tables.comparison import number
 from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config, small_results
@@ -189,6 +189,14 @@ def test_trajectories_are_the_samples_to_a_thousandth(config: Config) -> None:
     stored = read_arrays(config.layout.samples(config.layout.run("toy2d", "moons_8gaussians", "otcfm", 42), "rk4"))
     assert np.abs(whole * data["bound"] / 16384 - stored["trajectory"]).max() < 1e-3
     assert re.fullmatch(r"W2 [\d.]+, NPE [\d.]+, \d+ evaluations \(mean of 2 seeds\)", view["facts"])
+
+
+def test_of_many_times_some_are_kept_with_both_ends(tmp_path: Path) -> None:
+    path, t = tmp_path / "rk4.npz", np.linspace(0, 1, 101, dtype=np.float32)
+    write_arrays(path, {"t": t, "trajectory": np.repeat(t, 6).reshape(101, 3, 2)})
+    stored = _stored(path)
+    assert stored is not None and len(stored[0]) == 13
+    assert (stored[0][0], stored[0][-1]) == (0, 1) and (stored[1][:, 0, 0] == stored[0]).all()
 
 
 def test_many_trajectories_have_fewer_points_each(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
