@@ -16,10 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cfm import config as configuration
 from cfm.config import Config
+from cfm.reference import kept
 from cfm.report.curves import curves
 from cfm.report.figures import embed
+from cfm.report.origin import origin
 from cfm.report.page import write
+from cfm.report.runs import runs_by_experiment
 from cfm.report.tables import block
 from cfm.report.text import cell
 from cfm.report.trajectories import _stored, trajectories
@@ -27,7 +31,7 @@ from cfm.report.verdicts import counts, verdicts
 from cfm.resume import read_arrays, write_arrays
 from cfm.tables.base import Grid
 from cfm.tables.comparison import number
-from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config, small_results
+from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config
 
 _VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -79,13 +83,13 @@ def parse(path: Path) -> Node:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    return small_results(tmp_path_factory.mktemp("results"))
+def config(reported: Config) -> Config:
+    return reported
 
 
 @pytest.fixture(scope="module")
 def page(config: Config) -> Node:
-    return parse(write(config))
+    return parse(config.layout.report)
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: Node) -> None:
@@ -230,6 +234,14 @@ def test_wide_pictures_are_made_smaller(tmp_path: Path) -> None:
 def test_the_same_results_give_the_same_page(config: Config, page: Node) -> None:
     before = config.layout.report.read_bytes()
     assert write(config).read_bytes() == before
+
+
+def test_of_runs_that_are_kept_only_numbers_and_provenance_are_there() -> None:
+    config = kept(configuration.load("quick", ("toy2d",)))
+    runs = runs_by_experiment(config)["toy2d"]
+    made = origin(config, "toy2d")
+    assert made is not None and made.seeds == [42, 43, 44] and made.commits
+    assert runs.counts == {"done": made.runs} and runs.complete and not any(line.logs for line in runs.lines)
 
 
 def test_without_any_results_the_page_says_so(tmp_path: Path) -> None:
