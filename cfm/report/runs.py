@@ -11,6 +11,7 @@ from cfm.config import Config
 from cfm.stages.collect import read_runs
 from cfm.status import RunState, run_states
 
+_STATES = ("done", "failed", "running", "unfinished", "not run")
 _STAGES = ("train", "sample", "evaluate", "objective")
 
 
@@ -70,7 +71,7 @@ def _runs(config: Config, experiment: str, states: list[RunState]) -> Runs:
         labels = config.datasets[dataset].entry.label, config.methods[method].entry.label
         logs = {stage: path.relative_to(config.layout.root) for stage, path in _logs(log).items()}
         lines.append(RunLine(*labels, seeds, state, reason, logs))
-    return Runs(counts, lines)
+    return Runs({state: counts[state] for state in _STATES if counts[state]}, lines)
 
 
 def _collected(config: Config, experiment: str) -> dict[tuple[str, str, int], tuple[str, str]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _POINTS = 200  # at most, of each view
 _TIMES = 13  # at most; between them the page draws straight lines
 _BYTES = 2_500_000  # of all views of an experiment: with more methods and solvers each has fewer points
-_UNIT = 16384  # the bound of a data set's square in whole numbers; points beyond twice that stay there
+_UNIT = 16384  # half the side of a data set's square in whole numbers; points beyond twice that stay there
 # Numbers below a view, of those that the experiment has.
 _SHOWN = {"w2": "W2 {}", "npe": "NPE {}", "bridge_w2": "W2 to the bridge {}", "nfe": "{} evaluations"}
 Views = dict[tuple[str, str, str], Path]
@@ -38,15 +38,16 @@ def trajectories(config: Config, experiment: str) -> dict[str, Any] | None:
     points = min(_POINTS, max(20, _BYTES // (4 * frames)))
     facts = _facts(config, experiment)
     datasets: dict[str, Any] = {}
+    squares: dict[str, tuple[npt.NDArray[Any], float]] = {}
     for (dataset, method, solver), (t, x) in stored.items():
         if dataset not in datasets:
             target = _target(config.layout.data(experiment, dataset))
-            bound = _bound(x[0], target)
+            squares[dataset] = _square(x[0], target)
             label = config.datasets[dataset].entry.label
-            datasets[dataset] = {"label": label, "bound": bound, "target": _packed(target[:points], bound), "views": {}}
+            datasets[dataset] = {"label": label, "target": _packed(target[:points], *squares[dataset]), "views": {}}
         view = {
             "t": [round(float(time), 4) for time in t],
-            "x": _packed(x[:, :points], datasets[dataset]["bound"]),
+            "x": _packed(x[:, :points], *squares[dataset]),
             "facts": facts.get((dataset, method, solver), ""),
         }
         datasets[dataset]["views"].setdefault(method, {})[solver] = view
@@ -83,15 +84,16 @@ def _target(path: Path) -> npt.NDArray[Any]:
     return np.asarray(read_arrays(path)["test_1"]) if path.exists() else np.empty((0, 2), np.float32)
 
 
-def _bound(source: npt.NDArray[Any], target: npt.NDArray[Any]) -> float:
-    """Half the side of a square around the origin that holds source and target."""
+def _square(source: npt.NDArray[Any], target: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], float]:
+    """Centre and half the side of a square that holds source and target, but for a point in a hundred."""
     both = np.concatenate([source, target])
-    return round(float(np.abs(both[np.isfinite(both)]).max()) * 1.08, 3)
+    low, high = np.nanquantile(both, (0.005, 0.995), axis=0)
+    return ((low + high) / 2).round(3), round(float((high - low).max() / 2) * 1.15, 3)
 
 
-def _packed(points: npt.NDArray[Any], bound: float) -> str:
+def _packed(points: npt.NDArray[Any], centre: npt.NDArray[Any], bound: float) -> str:
     """Little-endian 16-bit whole numbers, base64."""
-    whole = np.nan_to_num(np.clip(points / bound, -1.99, 1.99) * _UNIT)
+    whole = np.nan_to_num(np.clip((points - centre) / bound, -1.99, 1.99) * _UNIT)
     return base64.b64encode(whole.round().astype("<i2").tobytes()).decode()
 
 

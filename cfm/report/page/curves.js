@@ -9,7 +9,7 @@ const drawn = (name, attributes) => {
 const STROKES = ["", "6 3", "2 3"];
 const look = (k) => ({ stroke: `var(--s${k % 8})`, "stroke-dasharray": STROKES[Math.floor(k / 8) % 3] });
 const SHOWN_AT_FIRST = 6;
-const [LEFT, RIGHT, TOP, BOTTOM] = [56, 12, 12, 44];
+const [LEFT, RIGHT, TOP, BOTTOM] = [56, 24, 12, 44];
 
 // 1, 2 and 5 times powers of ten between two numbers, about `count` of them.
 const ticks = (low, high, logarithmic, count = 6) => {

@@ -22,7 +22,7 @@ const refill = (select, names, label) => {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// Base64 of little-endian 16-bit whole numbers, as coordinates in units of the data set's bound.
+// Base64 of little-endian 16-bit whole numbers, as coordinates in a square around the data.
 const UNIT = 16384;
 const unpacked = (text) => new Int16Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 
