@@ -66,6 +66,8 @@ def _picture(config: Config, experiment: str, name: str, figure: Figure, dataset
     kind = str(importlib.import_module(f"cfm.figures.{figure.kind}").__doc__).split("\n")[0]
     alternative = f"{kind}{f' Data: {label}.' if label else ''} Methods: {methods}."
     facts = paths["md"].read_text(encoding="utf-8").split("\n\n", 1)[-1].strip() if paths["md"].exists() else ""
+    if shown.suffix == ".gif":
+        facts += " This is the last frame; the animation is in the file."
     files = [path.relative_to(config.layout.root) for s, path in paths.items() if s != "md" and path.exists()]
     return Picture(label, source, width, height, alternative, facts, files)
 

@@ -121,6 +121,7 @@ def test_every_figure_has_a_caption_and_a_text_for_those_who_do_not_see_it(page:
     assert len(set(texts)) == len(figures) and all(len(text) > 40 for text in texts)
     assert all("Seed 42" in f.all("figcaption")[0].text for f in figures)
     assert "Figure 7 (runtime) is not drawn" in page.text
+    assert page.text.count("the animation is in the file") == 2
 
 
 @pytest.mark.parametrize("name", ["table2", "table2_large"])

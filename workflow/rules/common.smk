@@ -1,6 +1,7 @@
 """What all rules share: the checked configuration, the names a wildcard may take, settings as parameters."""
 
 import functools
+import os
 
 from cfm import commands
 from cfm import config as configuration

@@ -9,7 +9,7 @@ rule report:
         table_files(),
         figure_files(),
         rules.claims.output,
-        sorted(str(path) for path in REPORT_FILES.iterdir()),
+        sorted(os.path.relpath(path) for path in REPORT_FILES.iterdir()),
     output:
         str(LAYOUT.report),
     log:
