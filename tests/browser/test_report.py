@@ -37,6 +37,7 @@ def chromium() -> Iterator[Any]:
             options.add_argument(f"--{argument}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+        driver.set_script_timeout(110)  # on a busy machine the checker takes long
         yield driver
         driver.quit()
 

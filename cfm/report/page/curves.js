@@ -41,7 +41,7 @@ class Curves {
     const names = ["method", "step", "mean", "least", "largest", "seeds"].map((name) => element("th", { scope: "col" }, name));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...names)), this.body);
     this.caption = table.createCaption();
-    const values = element("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Last values of the curves" }, table);
+    const values = element("div", { class: "scroll", role: "group", tabindex: 0, "aria-label": "Last values of the curves" }, table);
     root.append(
       element("div", { class: "controls" }, dataset, quantity),
       this.svg,
