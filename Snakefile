@@ -8,6 +8,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
@@ -17,16 +20,18 @@ include: "workflow/rules/objective.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
     all,
 
 
-# Everything of the enabled experiments: tables, figures and claims, and through them all runs.
+# Everything of the enabled experiments: tables, figures, claims and the report, and through them all runs.
 rule all:
     default_target: True
     input:
         table_files(),
         figure_files(),
         rules.claims.output,
+        rules.report.output,

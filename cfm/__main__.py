@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     verb("table", "make a table (csv, md, tex)", "experiment", "name")
     judge = verb("claims", "judge the paper's claims (csv, md)")
     judge.add_argument("--experiments", default="", help="names; all enabled ones by default")
+    page = verb("report", "write the report, one page with all results (html)")
+    page.add_argument("--experiments", default="", help="names; all enabled ones by default")
+    page.add_argument("--reference", action="store_true", dest="kept", help="of the runs in results/reference")
     draw = verb("figure", "draw a figure (png, pdf)", "experiment", "name")
     draw.add_argument("--dataset", help="for a figure that shows one data set")
     return parser

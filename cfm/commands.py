@@ -28,6 +28,7 @@ STAGES = {
     "table": ("cfm.tables.base",),
     "figure": ("cfm.figures.base",),
     "claims": ("cfm.referee",),
+    "report": ("cfm.report.page",),
 }
 
 
@@ -221,6 +222,14 @@ def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None
     from cfm.figures.base import draw
 
     draw(configuration.load(budget, (experiment,)), experiment, name, dataset)
+
+
+def report(budget: str, experiments: str, kept: bool) -> None:
+    from cfm.reference import kept as kept_runs
+    from cfm.report.page import write
+
+    config = configuration.load(budget, tuple(experiments.split()))
+    print(write(kept_runs(config) if kept else config))
 
 
 def reference(budget: str, experiments: str) -> None:

@@ -46,6 +46,11 @@ class Layout:
         """The verdicts on the paper's statements."""
         return self.root / f"claims.{suffix}"
 
+    @property
+    def report(self) -> Path:
+        """The page that shows all results."""
+        return self.root / "report.html"
+
     def log(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"
 

@@ -11,7 +11,7 @@ from cfm.metrics import metric_of
 from cfm.resume import write_text
 from cfm.statistics import LEVEL, Paired
 
-_HOW = (
+HOW = (
     "Every comparison is a paired t-test over seeds, one-sided at 5%. A claim holds if all its comparisons are",
     "significant; it fails if one is significant in the other direction (5% over all its comparisons); else it is",
     "undecided. d is the difference's mean over its standard deviation over seeds.",
@@ -43,16 +43,16 @@ def report(config: Config, judged: list[Judged]) -> str:
     ]
     if config.budget == "smoke":
         lines += ["Budget 'smoke' trains next to nothing: these verdicts try the machinery and mean nothing else.", ""]
-    lines += [*_HOW, "", "| | claim | verdict |", "| --- | --- | --- |"]
+    lines += [*HOW, "", "| | claim | verdict |", "| --- | --- | --- |"]
     lines += [f"| {k} | {j.claim.statement} | {j.verdict} |" for k, j in enumerate(judged, start=1)]
     for k, j in enumerate(judged, start=1):
-        lines += ["", f"## {k}. {j.claim.statement}", "", f"*{j.claim.place}.* {_opinion(config, j)}"]
+        lines += ["", f"## {k}. {j.claim.statement}", "", f"*{j.claim.place}.* {opinion(config, j)}"]
         lines += ["", *_evidence(j)] if j.comparisons else []
     return "\n".join(lines) + "\n"
 
 
-def _opinion(config: Config, judged: Judged) -> str:
-    """The verdict in a sentence, with the comparison that decides it."""
+def opinion(config: Config, judged: Judged) -> str:
+    """The verdict in a sentence of markdown, with the comparison that decides it."""
     found = [(c, c.result) for c in judged.comparisons if c.result is not None]
     if judged.verdict == "not run":
         missing = len(judged.comparisons) - len(found)

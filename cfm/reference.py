@@ -32,14 +32,14 @@ _FACTS = ("packages", "python", "machine", "device")
 def keep(config: Config) -> Path:
     """Add the finished runs of all experiments of `config` to results/reference/{budget}; returns that folder."""
     whole = config.whole()  # runs that are kept stay, whether their data are on this machine or not
-    there = replace(whole, main=replace(config.main, results=str(FOLDER)))
+    there = _on_the_shelf(whole)
     done = {name: _finished(whole, name) for name in config.asked}
     if not any(done.values()):
         raise UserError(f"{config.layout.root}: no finished run; run `make reproduce BUDGET={config.budget}` first")
     for name, runs in done.items():
         if runs:
             _merge(there, name, runs)
-    there = replace(there, experiments={name: _known(config, there, name) for name in done})
+    there = kept(config)
     for name, runs in done.items():
         if runs or not there.asked[name].datasets:
             for table in there.experiments[name].tables:
@@ -48,6 +48,17 @@ def keep(config: Config) -> Path:
     present = {n: e for n, e in there.experiments.items() if there.layout.runs(n).exists()}
     write_claims(replace(there, experiments=present))
     return there.layout.root
+
+
+def kept(config: Config) -> Config:
+    """The configuration over what is kept: its results are results/reference, its data sets those with a kept run
+    or on this machine."""
+    there = _on_the_shelf(config.whole())
+    return replace(there, experiments={name: _known(config, there, name) for name in config.asked})
+
+
+def _on_the_shelf(whole: Config) -> Config:
+    return replace(whole, main=replace(whole.main, results=str(FOLDER)))
 
 
 def _known(config: Config, there: Config, experiment: str) -> Experiment:

@@ -1,4 +1,4 @@
-"""`make reproduce`: say what will be done, let Snakemake do it, show progress, end with the tables."""
+"""`make reproduce`: say what will be done, let Snakemake do it, show progress, end with the tables and the report."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from pathlib import Path
 from cfm import claims, cost
 from cfm.config import Config
 from cfm.errors import UserError
-from cfm.progress import notes
+from cfm.overview import Overview
 from cfm.status import run_states, skipped_lines
 from cfm.strict import Where, check_name
 
 PROFILES = Path("workflow/profiles")
-_EVERY_SECONDS = 15
-_STEPS = re.compile(r"^(\d+) of (\d+) steps")
+_STOPPED = 130  # by the user
 
 
 def run(config: Config, experiments: Sequence[str], cores: str, profile: str) -> int:
@@ -45,6 +44,8 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
         ended = time.time()
     if code != 0:
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
+        if code != _STOPPED:
+            _report(config)
         return code
     if "Nothing to be done" in log.read_text(encoding="utf-8"):
         print("nothing to do: everything is there and up to date")
@@ -90,7 +91,7 @@ def _watch(config: Config, command: list[str], log: Path) -> int:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, close_fds=False
     )
-    overview = _Overview(config)
+    overview = Overview(config.layout.root / ".progress")
     threading.Thread(target=overview.repeat, daemon=True).start()
     try:
         assert process.stdout is not None
@@ -103,43 +104,23 @@ def _watch(config: Config, command: list[str], log: Path) -> int:
     except KeyboardInterrupt:
         print("\nstopping: what is half-trained is kept", flush=True)
         process.wait()
-        return 130
+        return _STOPPED
 
 
-class _Overview:
-    """The progress lines: steps done and time left, and what each job is at."""
+def _report(config: Config) -> None:
+    """The report of what there is, which the workflow writes only when everything is."""
+    from cfm.report.page import write
 
-    def __init__(self, config: Config) -> None:
-        self.folder = config.layout.root / ".progress"
-        self.done, self.total, self.began = 0, 0, time.time()
-        self._failing = False
-
-    def see(self, line: str) -> None:
-        """Take note of a line of Snakemake's output."""
-        steps = _STEPS.match(line)
-        if steps:
-            self.done, self.total = int(steps[1]), int(steps[2])
-        # A failing job's report starts with this line and ends with an empty one.
-        self._failing = line.startswith(("Error", "WorkflowError")) or (self._failing and bool(line.strip()))
-        if self._failing or line.startswith("error:"):
-            print(line.rstrip(), flush=True)
-
-    def repeat(self) -> None:
-        """Print a line every few seconds, for ever (a daemon thread)."""
-        while True:
-            time.sleep(_EVERY_SECONDS)
-            minutes, seconds = divmod(int(time.time() - self.began), 60)
-            jobs = f"{self.done}/{self.total} jobs" if self.total else "starting"
-            now = " | ".join(f"{note.job} {note.step}/{note.steps}" for note in notes(self.folder))
-            print(f"[{minutes:3d}:{seconds:02d}] {jobs}  {now}", flush=True)
+    try:
+        print(f"report of what there is: {write(config)}")
+    except OSError as error:  # a full disk, for one, may be why the workflow did not finish
+        print(f"report of what there is: not written: {error}")
 
 
 def _conclude(config: Config) -> int:
     failed = [state for state in run_states(config) if state.state == "failed"]
     for state in failed:
         print(f"failed: {state.experiment}/{state.dataset}/{state.method}/seed={state.seed}: {state.reason}")
-    verdicts = ", ".join(f"{n} {verdict}" for verdict, n in claims.count(config.layout.claims("csv")).items())
-    print(f"claims of the paper: {verdicts}: {config.layout.claims('md')}")
     print("tables:")
     for experiment, settings in config.experiments.items():
         for name in settings.tables:
@@ -149,4 +130,7 @@ def _conclude(config: Config) -> int:
             print(f"figures: {config.layout.experiment(experiment) / 'figures'}")
     for line in skipped_lines(config):
         print(line)
+    verdicts = ", ".join(f"{n} {verdict}" for verdict, n in claims.count(config.layout.claims("csv")).items())
+    print(f"claims of the paper: {verdicts}: {config.layout.claims('md')}")
+    print(f"report: {config.layout.report}")
     return 0

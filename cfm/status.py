@@ -70,10 +70,11 @@ def described(config: Config) -> dict[str, str]:
 def absent_files(datasets: Mapping[str, NamedDataset]) -> dict[str, str]:
     """Of the data sets, by group, those that cannot be had on this machine, with the reason."""
     reasons = {name: named.dataset.missing() for name, named in datasets.items()}
-    return _by_group(datasets, {name: reason for name, reason in reasons.items() if reason is not None})
+    return by_group(datasets, {name: reason for name, reason in reasons.items() if reason is not None})
 
 
-def _by_group(datasets: Mapping[str, NamedDataset], reasons: Mapping[str, str]) -> dict[str, str]:
+def by_group(datasets: Mapping[str, NamedDataset], reasons: Mapping[str, str]) -> dict[str, str]:
+    """Reasons by data set, those of a group once, under its name."""
     return {datasets[name].group or name: reason for name, reason in reasons.items()}
 
 
@@ -82,7 +83,7 @@ def skipped_lines(config: Config) -> list[str]:
     return [
         f"skipped: {experiment}/{name}: {reason}"
         for experiment in config.experiments
-        for name, reason in _by_group(config.datasets, config.skipped(experiment)).items()
+        for name, reason in by_group(config.datasets, config.skipped(experiment)).items()
     ]
 
 

@@ -1,10 +1,16 @@
 """One thread for every test, as in every job of the pipeline; the project's root as working directory."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from cfm.config import Config
 
 ROOT = Path(__file__).parent.parent
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -20,3 +26,14 @@ def _in_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
     torch.set_num_threads(1)
     monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A small folder of results with its report."""
+    from cfm.report.page import write
+    from tests.small_results import small_results
+
+    config = small_results(tmp_path_factory.mktemp("results"))
+    write(config)
+    return config

@@ -1,7 +1,10 @@
 """The command around the workflow: what it refuses, what it shows, and that the README speaks of what exists."""
 
+import json
+import os
 import re
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,10 @@ import yaml
 
 from cfm import config as configuration
 from cfm.errors import UserError
+from cfm.overview import Overview
 from cfm.paper import MARKS
-from cfm.reproduce import _only_one, _Overview, run
+from cfm.progress import Note
+from cfm.reproduce import _only_one, run
 from cfm.status import run_states
 
 
@@ -31,13 +36,26 @@ def test_the_lock_admits_one_and_is_free_afterwards(tmp_path: Path) -> None:
         pass
 
 
-def test_the_overview_counts_steps_and_passes_on_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    overview = _Overview(configuration.load("smoke"))
+def test_the_overview_counts_steps_and_passes_on_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overview = Overview(tmp_path)
+    log = [f"line {k}\n" for k in range(20)]
     for line in (
         "Job 3: train toy2d/moons/icfm\n",
         "12 of 48 steps (25%) done\n",
         "Error in rule train_toy2d_42:\n",
+        "    message: None\n",
+        "    input: a.npz, b.npz\n",
         "    log: results/smoke/logs/x.log\n",
+        "    shell:\n",
+        "        python -m cfm train --method icfm > results/smoke/logs/x.log 2>&1\n",
+        "        (command exited with non-zero exit code)\n",
+        "Logfile results/smoke/logs/x.log:\n",
+        "=====\n",
+        *log,
+        "=====\n",
+        "Select jobs to execute...\n",
+        "Error in rule y:\n",
+        "    log: y.log\n",
         "\n",
         "Job 4: something else\n",
     ):
@@ -46,7 +64,26 @@ def test_the_overview_counts_steps_and_passes_on_errors(capsys: pytest.CaptureFi
     assert capsys.readouterr().out.splitlines() == [
         "Error in rule train_toy2d_42:",
         "    log: results/smoke/logs/x.log",
+        "    by hand: python -m cfm train --method icfm",
+        *(f"    | {line.strip()}" for line in log[-15:]),
+        "Error in rule y:",
+        "    log: y.log",
     ]
+
+
+def test_the_overview_says_what_is_left_of_a_job_from_its_own_rate(tmp_path: Path) -> None:
+    overview = Overview(tmp_path)
+    overview.began, overview.done, overview.total = 1000.0, 3, 7
+
+    def at(step: int, updated: float) -> list[str]:
+        note = Note("train toy2d/moons/icfm seeds 1-2", os.getpid(), step, 1000, "validation loss 0.5", 900.0, updated)
+        (tmp_path / "job.json").write_text(json.dumps(asdict(note)))
+        return overview.lines(1075.0)
+
+    begun = ["[  1:15] 3/7 jobs", "         train toy2d/moons/icfm seeds 1-2: 400/1000, validation loss 0.5"]
+    assert at(400, 1000.0) == begun, "it went on from step 400: no rate yet"
+    assert at(500, 1020.0)[1].endswith(": 500/1000, validation loss 0.5, 2 min left")
+    assert at(900, 1100.0)[1].endswith("validation loss 0.5, 20 s left")
 
 
 def test_states_of_a_budget_that_never_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

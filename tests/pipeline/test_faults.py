@@ -109,6 +109,21 @@ def test_a_damaged_file_is_named_and_never_measured(project: Project, victim: st
     assert last.startswith("error: ") and victim in last and "damaged" in last
 
 
+def test_a_job_that_fails_is_told_with_its_command_and_the_report_is_of_the_rest(project: Project) -> None:
+    run = project.results / "gaussian_8gaussians/otcfm/seed=42"
+    (run / "samples/rk4.npz").write_bytes(b"no npz")
+    (run / "metrics.json").unlink()
+    done = project.reproduce()
+    assert done.returncode == 1
+    command = "python -m cfm evaluate --budget smoke --experiment toy2d --dataset gaussian_8gaussians --method otcfm"
+    assert f"    by hand: {command} --seeds 42 43" in done.stdout
+    assert "    | error: results/smoke/toy2d/gaussian_8gaussians/otcfm/seed=42/samples/rk4.npz: damaged" in done.stdout
+    assert done.stdout.endswith("report of what there is: results/smoke/report.html\n")
+    report = (project.folder / "results/smoke/report.html").read_text()
+    assert "seeds 42, 43, unfinished: error: results/smoke/toy2d/gaussian_8gaussians/otcfm" in report
+    assert "Not every run is done; the tables are of those that were when they were made." in report
+
+
 def test_a_failing_run_is_a_row_with_its_reason(new_project: Project) -> None:
     """A learning rate that diverges: failed runs in runs.csv, `failed` in the table, the others untouched."""
     new_project.replace("config/budgets/smoke.yaml", "steps: 30,", "steps: 30, learning_rate: 1.0e+30,")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -43,8 +44,21 @@ def test_one_run_writes_what_the_contract_says(finished: Project) -> None:
         assert (finished.results / f"tables/table2.{suffix}").stat().st_size > 500
     for suffix in ("png", "pdf"):
         assert (finished.results / f"figures/trajectories_moons_8gaussians.{suffix}").stat().st_size > 5000
+    report = (finished.folder / "results/smoke/report.html").read_text()
+    assert "Two-dimensional optimal transport (Table 2)" in report and report.count("<figure") == 3
     assert not list((finished.folder / "results/smoke/.resume").glob("*"))
     assert not list((finished.folder / "results/smoke/.progress").glob("*.json"))
+
+
+def test_snakemakes_own_report_shows_tables_and_figures_with_captions(finished: Project, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    command = [sys.executable, "-m", "snakemake", "--nolock", "--report", str(page), "--config", "budget=smoke"]
+    done = subprocess.run([*command, "experiments=toy2d"], cwd=finished.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    for words in ("table2.csv", "trajectories_moons_8gaussians.png", "Two-dimensional optimal transport (Table 2)"):
+        assert words in text
+    assert "of experiment <tt class=" in text  # the captions
 
 
 def test_the_table_holds_every_pair_and_a_dash_with_its_reason(finished: Project) -> None:
@@ -85,6 +99,7 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
     done = project.reproduce()
     assert done.returncode == 0 and "tables:" in done.stdout
     assert "nothing to do" in done.stdout
+    assert done.stdout.endswith("report: results/smoke/report.html\n") and " undecided, " in done.stdout
     assert time.perf_counter() - began < 15
 
 

@@ -9,7 +9,13 @@ rule claims:
         str(configuration.FOLDER / "claims.yaml"),
         [str(LAYOUT.runs(experiment)) for experiment in CHUNKS],
     output:
-        [str(LAYOUT.claims(suffix)) for suffix in CLAIM_SUFFIXES],
+        report(
+            str(LAYOUT.claims(CLAIM_SUFFIXES[0])),
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "all"},
+        ),
+        [str(LAYOUT.claims(suffix)) for suffix in CLAIM_SUFFIXES[1:]],
     log:
         str(LAYOUT.log("claims")),
     conda:

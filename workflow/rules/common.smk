@@ -1,12 +1,14 @@
 """What all rules share: the checked configuration, the names a wildcard may take, settings as parameters."""
 
 import functools
+import os
 
 from cfm import commands
 from cfm import config as configuration
 from cfm.errors import UserError
 from cfm.figures.base import datasets_shown, methods_shown, seeds_shown, shows, suffixes
 from cfm.layout import CLAIM_SUFFIXES, RUN_FILES, TABLE_SUFFIXES
+from cfm.report import FILES as REPORT_FILES
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -41,6 +43,12 @@ def shown(experiment, item):
     methods = [CONFIG.methods[name] for name in CONFIG.methods_of(experiment)]
     datasets = [CONFIG.datasets[name] for name in CONFIG.experiments[experiment].datasets]
     return configuration.canonical([item, methods, datasets])
+
+
+def in_report(path, caption, experiment, **labels):
+    """The path, to be shown by `snakemake --report` too."""
+    category = CONFIG.experiments[experiment].title
+    return report(path, caption=f"../report/{caption}.rst", category=category, labels=labels)
 
 
 def log_file(experiment, stage, seeds):

@@ -57,7 +57,10 @@ for experiment in CHUNKS:
             input:
                 functools.partial(figure_inputs, experiment, figure),
             output:
-                patterns,
+                in_report(
+                    patterns[0], "figure", experiment, figure=name, data="{dataset}" if per_dataset(figure) else "all"
+                ),
+                patterns[1:],
             log:
                 str(LAYOUT.log(f"{experiment}/{{dataset}}/{name}" if per_dataset(figure) else f"{experiment}/{name}")),
             conda:

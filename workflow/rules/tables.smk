@@ -51,7 +51,8 @@ for experiment, settings in CONFIG.experiments.items():
                 str(configuration.FOLDER / "paper.yaml"),
                 [str(LAYOUT.runs(experiment))] if experiment in CHUNKS else [],
             output:
-                [str(LAYOUT.table(experiment, name, suffix)) for suffix in TABLE_SUFFIXES],
+                in_report(str(LAYOUT.table(experiment, name, TABLE_SUFFIXES[0])), "table", experiment, table=name),
+                [str(LAYOUT.table(experiment, name, suffix)) for suffix in TABLE_SUFFIXES[1:]],
             log:
                 str(LAYOUT.log(f"{experiment}/{name}")),
             conda:

@@ -1,0 +1,95 @@
+"""Where the numbers of an experiment come from: commits, dates, devices, machines and packages of its runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cfm.config import Config
+
+_STAGES = ("train", "sample", "evaluate", "objective")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What all runs of an experiment were made with; several values where runs differ."""
+
+    runs: int
+    seeds: list[int]
+    commits: list[str]
+    dirty: bool
+    first: str
+    last: str
+    devices: list[str]
+    machines: list[str]
+    python: list[str]
+    packages: list[str]
+    memory_mb: int | None
+
+
+def origin(config: Config, experiment: str) -> Origin | None:
+    """Of the runs that are done, from their provenance; None without any."""
+    paths = {run: folder / "provenance.json" for run, folder in config.runs(experiment).items()}
+    done = {run: path for run, path in paths.items() if path.exists()}
+    if done:
+        records = [record for path in done.values() for record in _records(path)]
+        return _of_stages(len(done), sorted({seed for _, _, seed in done}), records)
+    kept = config.layout.experiment(experiment) / "provenance.json"
+    return _of_kept(json.loads(kept.read_text(encoding="utf-8"))) if kept.exists() else None
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return [stored[stage] for stage in _STAGES if stored.get(stage)]
+
+
+def _of_stages(runs: int, seeds: list[int], records: list[dict[str, Any]]) -> Origin:
+    return Origin(
+        runs,
+        seeds,
+        _distinct(record["git"]["commit"] or "no commit" for record in records),
+        any(record["git"]["dirty"] for record in records),
+        min(record["started"] for record in records),
+        max(record["finished"] for record in records),
+        _distinct(record["device"] for record in records if "device" in record),
+        _distinct(_machine(record["machine"]) for record in records),
+        _distinct(record["python"] for record in records),
+        _distinct(_packages(record["packages"]) for record in records),
+        max(record["peak_memory_mb"] for record in records),
+    )
+
+
+def _of_kept(stored: dict[str, Any]) -> Origin | None:
+    """Of runs in results/reference, whose facts lie in one file."""
+    facts, runs = stored["facts"], stored["runs"].values()
+    if not runs:
+        return None
+    times = [time for run in runs for span in run["time"].values() for time in span]
+    return Origin(
+        len(runs),
+        sorted({int(name.rsplit("=", 1)[1]) for name in stored["runs"]}),
+        _distinct(commit or "no commit" for run in runs for commit in run["commit"].values()),
+        False,
+        min(times),
+        max(times),
+        _distinct(facts.get("device", [])),
+        _distinct(_machine(machine) for machine in facts.get("machine", [])),
+        _distinct(facts.get("python", [])),
+        _distinct(_packages(packages) for packages in facts.get("packages", [])),
+        None,
+    )
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return sorted(set(values))
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"
+
+
+def _packages(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))

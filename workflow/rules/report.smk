@@ -1,0 +1,27 @@
+"""The report: one page with the verdicts, tables, figures, trajectories and learning curves of all experiments.
+
+Input: the tables, figures and claims, and through them all runs. Output: `report.html`.
+"""
+
+
+rule report:
+    input:
+        table_files(),
+        figure_files(),
+        rules.claims.output,
+        sorted(os.path.relpath(path) for path in REPORT_FILES.iterdir()),
+    output:
+        str(LAYOUT.report),
+    log:
+        str(LAYOUT.log("report")),
+    conda:
+        "../../envs/cfm.yaml"
+    params:
+        budget=CONFIG.budget,
+        experiments=" ".join(CONFIG.asked),
+        shown=configuration.canonical([CONFIG.methods, CONFIG.datasets, CONFIG.asked]),
+        code=commands.stage_digest("report"),
+    message:
+        "write the report"
+    shell:
+        "python -m cfm report --budget {params.budget} --experiments '{params.experiments}' > {log} 2>&1"
