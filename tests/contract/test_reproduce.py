@@ -149,7 +149,7 @@ README_TABLES = [
 ]
 
 
-@pytest.mark.parametrize(("place", "shown"), enumerate(README_TABLES))
+@pytest.mark.parametrize(("place", "shown"), [*enumerate(README_TABLES)])
 def test_the_readmes_numbers_are_the_reference_runs(
     place: int, shown: tuple[str, str, str, list[str] | None, int]
 ) -> None:
