@@ -1,4 +1,4 @@
-"""Snakemake's command line, without its limit on jobs per second where they run on this machine.
+"""Snakemake's command line: with patience where jobs run in Slurm, without a limit on jobs per second where they run here.
 
 With the limit (on by default, 100/1s) Snakemake 9.27 starts a timer after every round of scheduling, each timer starts
 a round, and every finished job one more: by the end of a budget the rounds took a sixth of a core.
@@ -18,6 +18,10 @@ def main(arguments: list[str]) -> int:
         parser, parsed = parse_args(arguments)
         if parsed.executor in (None, "local"):
             parsed.max_jobs_per_timespan = None
+        if parsed.executor == "slurm":
+            from cfm.patience import install
+
+            install()
         return 0 if args_to_api(parsed, parser) else 1
     except Exception as error:
         print_exception(error)

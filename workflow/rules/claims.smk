@@ -12,6 +12,7 @@ rule claims:
         [str(LAYOUT.claims(suffix)) for suffix in CLAIM_SUFFIXES],
     log:
         str(LAYOUT.log("claims")),
+    localrule: True
     conda:
         "../../envs/cfm.yaml"
     params:
