@@ -48,10 +48,11 @@ class Config:
     def layout(self) -> Layout:
         return Layout(self.main.results, self.budget)
 
-    @property
-    def gpu(self) -> bool:
-        """Do trainings take a GPU?"""
-        return _has_gpu(self.main)
+    def gpus(self, experiment: str, stage: str) -> int:
+        """How many GPUs a job takes: those that config.yaml gives a training that needs one, else one; none on a CPU."""
+        if not _has_gpu(self.main):
+            return 0
+        return self.main.gpus if stage == "train" and self.asked[experiment].gpu else 1
 
     def skipped(self, experiment: str) -> dict[str, str]:
         """The data sets that an experiment goes without, each with the reason."""

@@ -29,6 +29,16 @@ class Job:
     state: str
     rule: str
 
+    @property
+    def waits(self) -> bool:
+        """Has it not begun?"""
+        return self.state in ("PENDING", "CONFIGURING")
+
+
+def rule(stage: str, experiment: str, first_seed: int, dataset: str, method: str) -> str:
+    """How Snakemake's executor describes a chunk of runs in a job's comment."""
+    return f"rule_{stage}_{experiment}_{first_seed}_wildcards_{dataset}_{method}"
+
 
 def used_by(profile: Mapping[str, Any]) -> bool:
     """Does a profile with these settings send jobs to Slurm?"""

@@ -1,4 +1,4 @@
-"""Snakemake's command line: with patience where jobs run in Slurm, without a limit on jobs per second where they run here.
+"""Snakemake's command line, with patience for Slurm, and without its limit on jobs per second where they run here.
 
 With the limit (on by default, 100/1s) Snakemake 9.27 starts a timer after every round of scheduling, each timer starts
 a round, and every finished job one more: by the end of a budget the rounds took a sixth of a core.

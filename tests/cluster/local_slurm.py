@@ -2,7 +2,7 @@
 
     python -m tests.cluster.local_slurm start|stop FOLDER
 
-Root only. Everything lives in FOLDER, but for links in /etc/slurm, for the executor's jobs drop `SLURM_CONF` before they
+Root only. Everything lives in FOLDER, but for links in /etc/slurm: the executor's jobs drop `SLURM_CONF` before they
 call `srun`. The node pretends to have two GPUs, which are /dev/null by other names: enough for `CUDA_VISIBLE_DEVICES`.
 """
 
@@ -148,7 +148,7 @@ class LocalSlurm:
             program = Path(f"/proc/{pid}/exe").resolve().name
         except (OSError, ValueError):
             return
-        if program == daemon:
+        if program.startswith(daemon):  # Debian's is slurmctld-wlm
             os.kill(pid, number)
             _until(lambda: not Path(f"/proc/{pid}").exists(), 20, f"{daemon} does not end")
 

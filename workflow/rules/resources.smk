@@ -21,10 +21,3 @@ def minutes(stage):
 def memory(megabytes):
     """The resource `mem_mb`: so much at the first attempt."""
     return lambda wildcards, attempt: megabytes * attempt
-
-
-def gpus(experiment, stage):
-    """The resource `gpu`: as many as config.yaml gives a large training, else one; none where no GPU is used."""
-    if not CONFIG.gpu:
-        return 0
-    return CONFIG.main.gpus if stage == "train" and CONFIG.asked[experiment].gpu else 1

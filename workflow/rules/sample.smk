@@ -31,7 +31,7 @@ for experiment, chunks in TRAINED.items():
             resources:
                 mem_mb=memory(2000),
                 runtime=minutes("sample"),
-                gpu=gpus(experiment, "sample"),
+                gpu=CONFIG.gpus(experiment, "sample"),
             params:
                 **run_parameters("sample", experiment, seeds),
             message:

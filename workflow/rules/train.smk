@@ -32,7 +32,7 @@ for experiment, chunks in TRAINED.items():
             resources:
                 mem_mb=memory(2000),
                 runtime=minutes("train"),
-                gpu=gpus(experiment, "train"),
+                gpu=CONFIG.gpus(experiment, "train"),
             params:
                 **run_parameters("train", experiment, seeds),
             message:
