@@ -49,7 +49,7 @@ class Config:
         return Layout(self.main.results, self.budget)
 
     def gpus(self, experiment: str, stage: str) -> int:
-        """How many GPUs a job takes: those that config.yaml gives a training that needs one, else one; none on a CPU."""
+        """How many GPUs a job takes: those of config.yaml in a training that needs one, else one; none on a CPU."""
         if not _has_gpu(self.main):
             return 0
         return self.main.gpus if stage == "train" and self.asked[experiment].gpu else 1

@@ -55,7 +55,7 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     slurm.release(root)
     if "Nothing to be done" in log.read_text(encoding="utf-8"):
         print("nothing to do: everything is there and up to date")
-    else:
+    elif settings.get("executor", "local") == "local":
         print(cost.report(config, began, ended, int(cores) if cores != "all" else os.cpu_count() or 1))
     return _conclude(config)
 

@@ -22,7 +22,7 @@ from pathlib import Path
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 ETC = Path("/etc/slurm")
 FILES = ("slurm.conf", "gres.conf")
-NICE = ["nice", "-n", "5"]
+NICE = ["nice", "-n", str(max(0, 5 - os.nice(0)))]  # jobs do not go before other work on the machine
 
 # proctrack/pgid ends what has lost its parent too (linuxproc does not, and cgroups may not be had in a container).
 # config_overrides: the node may claim more than the machine has. MinJobAge: there are no accounts to ask instead.
