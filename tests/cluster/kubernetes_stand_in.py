@@ -28,7 +28,8 @@ class StandIn:
         told = kubernetes.client.ApiClient().sanitize_for_serialization(body)
         (self.folder / f"{len(self.codes)}.json").write_text(json.dumps(told))
         (container,) = told["spec"]["template"]["spec"]["containers"]
-        self.codes[str(body.metadata.name)] = subprocess.run([*container["command"], *container["args"]]).returncode
+        done = subprocess.run([*container["command"], *container["args"]], cwd=self.folder)  # not in the project
+        self.codes[str(body.metadata.name)] = done.returncode
         return body
 
     def read_namespaced_job_status(self, name: str, namespace: str) -> Any:

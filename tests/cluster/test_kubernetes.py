@@ -38,7 +38,8 @@ def test_jobs_are_sent_with_their_resources_and_their_commands_work(small: Proje
     assert {container["image"] for container in containers} == {profile["container-image"]}
     assert [container["resources"]["limits"]["memory"] for container in containers] == ["1000M", "2000M"]
     assert all({"mountPath": "/cfm", "name": "cfm"} in container["volumeMounts"] for container in containers)
-    assert all(f"--directory {project.folder}" in container["args"][1].replace("'", "") for container in containers)
+    assert all(container["args"][1].startswith(f"cd {project.folder} && python ") for container in containers)
+    assert {container["resources"]["limits"]["ephemeral-storage"] for container in containers} == {"1000M"}
 
 
 def test_the_image_has_the_lock_and_the_submitter_its_plugin() -> None:

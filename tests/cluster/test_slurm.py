@@ -15,8 +15,12 @@ from tests.pipeline.conftest import Project, read_rows
 
 pytestmark = pytest.mark.pipeline
 
-# The first line of a verb that waits as long as a file is there: the test decides when a job may go on.
-WAIT = "    while Path('{name}').exists():\n        __import__('time').sleep(0.1)\n"
+# The first lines of a verb that says that it is there and waits as long as a file is: the test decides when it goes on.
+WAIT = """\
+    Path("{name}-seen").touch()
+    while Path("{name}").exists():
+        __import__("time").sleep(0.1)
+"""
 
 
 @dataclass
@@ -76,7 +80,9 @@ def story(slurm: LocalSlurm, small: Project, tmp_path_factory: pytest.TempPathFa
     third = Running(project, "slurm")
     until(lambda: set(jobs("RUNNING", "train")) - set(seen.orphans), "the training after the kill")
     seen.states = {number: _state(number) for number in seen.orphans}
-    until(lambda: jobs("RUNNING", "objective"), "the objective")
+    for name in ("hold", "stuck"):
+        (project.folder / f"{name}-seen").unlink(missing_ok=True)
+        until((project.folder / f"{name}-seen").exists, "a job that waits")
     slurm.kill_controller()
     until(lambda: "Slurm has not answered" in third.log.read_text(), "a question while Slurm is away")
     (project.folder / "hold").unlink()
