@@ -15,9 +15,9 @@ from tests.pipeline.conftest import Project, read_rows
 
 pytestmark = pytest.mark.pipeline
 
-# The first lines of a verb that says that it is there and waits as long as a file is: the test decides when it goes on.
+# A verb that first says where it is and waits as long as a file is there: the test decides when it goes on.
 WAIT = """\
-    Path("{name}-seen").touch()
+    Path("{name}-" + os.environ["SLURM_JOB_ID"]).touch()
     while Path("{name}").exists():
         __import__("time").sleep(0.1)
 """
@@ -80,9 +80,7 @@ def story(slurm: LocalSlurm, small: Project, tmp_path_factory: pytest.TempPathFa
     third = Running(project, "slurm")
     until(lambda: set(jobs("RUNNING", "train")) - set(seen.orphans), "the training after the kill")
     seen.states = {number: _state(number) for number in seen.orphans}
-    for name in ("hold", "stuck"):
-        (project.folder / f"{name}-seen").unlink(missing_ok=True)
-        until((project.folder / f"{name}-seen").exists, "a job that waits")
+    until(lambda: {path.name[5:] for path in project.folder.glob("hold-*")} - set(seen.orphans), "its first line")
     slurm.kill_controller()
     until(lambda: "Slurm has not answered" in third.log.read_text(), "a question while Slurm is away")
     (project.folder / "hold").unlink()
