@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -56,6 +57,9 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSlurm]:
         running.start()
         yield running
     finally:
+        for workflow in Running.started:
+            if workflow.process.poll() is None:
+                workflow.kill()
         running.stop()
 
 
@@ -72,12 +76,15 @@ def small(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 class Running:
     """A `cfm reproduce` of a project in a process group of its own, with what it prints."""
 
+    started: ClassVar[list[Running]] = []
+
     def __init__(self, project: Project, profile: str) -> None:
         self.output = project.folder / f"{profile}-{time.monotonic_ns()}.log"
         self.log = project.folder / "results/smoke/logs/snakemake.log"
         command = ["-m", "cfm", "reproduce", "--budget", "smoke", "--experiments", NAMES, "--profile", profile]
         with open(self.output, "wb") as file:
             self.process = project.popen(*command, "--cores", "2" if profile == "local" else "all", output=file)
+        self.started.append(self)
 
     def kill(self) -> None:
         """SIGKILL to it and its Snakemake."""
