@@ -64,6 +64,11 @@ def jobs(root: Path) -> list[Job]:
     """
     if not _marker(root).exists():
         return []
+    if not shutil.which("squeue"):
+        raise UserError(
+            "jobs of an earlier run may be in Slurm, and there is no `squeue` here: run this where they were "
+            f"submitted, or delete {_marker(root)} if none is left"
+        )
     name = _marker(root).read_text(encoding="utf-8").strip()
     lines = _ask("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%T|%j|%k").splitlines()
     fields = [line.split("|", 3) for line in lines]

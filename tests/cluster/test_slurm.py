@@ -59,7 +59,7 @@ def story(slurm: LocalSlurm, small: Project, tmp_path_factory: pytest.TempPathFa
 
     project.replace("cfm/patience.py", "_LIMIT = 1800", "_LIMIT = 5")
     first = Running(project, "slurm")
-    until(lambda: jobs("RUNNING", "train"), "a training")
+    until(lambda: list(project.folder.glob("hold-*")), "a training")
     slurm.kill_controller()
     seen.given_up = first.end(120)
     seen.status["away"] = project.cfm("status", "--budget", "smoke", "--experiments", "toy2d").stdout

@@ -54,10 +54,16 @@ def test_only_the_jobs_of_this_budget_of_this_checkout_are_ended(
     assert slurm.jobs(root) == [] and len(slurm.jobs(other)) == 1
 
 
-def test_a_slurm_that_does_not_answer_is_one_line(tmp_path: Path, command: Callable[[str, str], None]) -> None:
+def test_a_slurm_that_does_not_answer_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[[str, str], None]
+) -> None:
     slurm.claim(tmp_path)
     command("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(UserError, match=r"Slurm does not answer .*Unable to contact"):
+        slurm.cancel_left(tmp_path)
+    (tmp_path / "bin/squeue").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(UserError, match="there is no `squeue` here: run this where they were submitted, or delete"):
         slurm.cancel_left(tmp_path)
     slurm.release(tmp_path)
     assert slurm.cancel_left(tmp_path) == 0
