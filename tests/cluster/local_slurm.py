@@ -54,7 +54,7 @@ SchedulerParameters=bf_interval=2,sched_interval=2,batch_sched_delay=0
 ReturnToService=2
 SlurmctldTimeout=20
 SlurmdTimeout=60
-MinJobAge=300
+MinJobAge=3600
 KillWait=2
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
