@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -27,6 +28,7 @@ class PatientExecutor(Executor):
         self._reported: set[int] = set()
         self._unlisted: set[str] = set()
         self._answered = time.monotonic()
+        self._over = threading.Event()
         super().__init__(workflow, logger)  # starts the thread that asks
 
     def report_job_success(self, job_info: Any) -> None:
@@ -43,8 +45,14 @@ class PatientExecutor(Executor):
         """Submit a job, not before the controller is there."""
         deadline = time.monotonic() + _LIMIT
         while _output("scontrol", "ping") is None and time.monotonic() < deadline:
-            time.sleep(_PAUSE)
+            if self._over.wait(_PAUSE):
+                return
         super().run_job(job)
+
+    def shutdown(self) -> None:
+        """End, without waiting for jobs that wait for the controller."""
+        self._over.set()
+        super().shutdown()
 
     async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncIterator[Any]:
         """Yield the jobs that are not over yet; `WorkflowError` after half an hour without an answer."""

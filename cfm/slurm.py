@@ -57,13 +57,13 @@ def release(root: Path) -> None:
     _marker(root).unlink(missing_ok=True)
 
 
-def jobs(root: Path) -> list[Job]:
-    """The jobs of this budget that wait or run; none, without asking, if it was not sent to Slurm.
+def jobs(root: Path) -> list[Job] | None:
+    """The jobs of this budget that wait or run; None, without asking, if it was not sent to Slurm.
 
     `UserError` if Slurm does not answer.
     """
     if not _marker(root).exists():
-        return []
+        return None
     if not shutil.which("squeue"):
         raise UserError(
             "jobs of an earlier run may be in Slurm, and there is no `squeue` here: run this where they were "
@@ -80,7 +80,7 @@ def cancel_left(root: Path) -> int:
 
     `UserError` if Slurm does not answer or the jobs do not end.
     """
-    left = jobs(root)
+    left = jobs(root) or []
     if left:
         _ask("scancel", *(job.number for job in left))
     deadline = time.monotonic() + _SECONDS_TO_END
@@ -89,6 +89,7 @@ def cancel_left(root: Path) -> int:
             numbers = " ".join(job.number for job in remaining)
             raise UserError(f"jobs of an earlier `make reproduce` do not end: `scancel {numbers}`, then run again")
         time.sleep(1)
+    release(root)
     return len(left)
 
 

@@ -117,13 +117,15 @@ def print_status(config: Config) -> int:
 
 
 def _in_slurm(config: Config) -> tuple[list[slurm.Job] | None, list[str]]:
-    """The jobs of the budget, None if Slurm does not answer, and a line about them."""
+    """The jobs of the budget, None if they are not known (or elsewhere), and a line about them."""
     try:
         jobs = slurm.jobs(config.layout.root)
     except UserError as error:
         return None, [f"  what runs in Slurm is not known: {error}"]
+    if not jobs:
+        return jobs, []
     waiting = sum(job.waits for job in jobs)
-    return jobs, [f"  Slurm   {len(jobs) - waiting} jobs running, {waiting} waiting"] if jobs else []
+    return jobs, [f"  Slurm   {len(jobs) - waiting} jobs running, {waiting} waiting"]
 
 
 def _print_missing(states: list[RunState]) -> None:

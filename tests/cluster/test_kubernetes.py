@@ -36,7 +36,7 @@ def test_jobs_are_sent_with_their_resources_and_their_commands_work(small: Proje
     assert len(containers) == 2  # data and objective; the small rules stay here
     profile = yaml.safe_load((ROOT / "workflow/profiles/kubernetes/config.yaml").read_text())
     assert {container["image"] for container in containers} == {profile["container-image"]}
-    assert [container["resources"]["limits"]["memory"] for container in containers] == ["1000M", "2000M"]
+    assert [container["resources"]["limits"]["memory"] for container in containers] == ["2000M", "2000M"]
     assert all({"mountPath": "/cfm", "name": "cfm"} in container["volumeMounts"] for container in containers)
     assert all(container["args"][1].startswith(f"cd {project.folder} && python ") for container in containers)
     assert {container["resources"]["limits"]["ephemeral-storage"] for container in containers} == {"1000M"}

@@ -6,9 +6,9 @@ and once more the memory. Running out of time while training costs nothing: it g
 
 # Minutes at the first attempt.
 MINUTES = {
-    "smoke": {"train": 10, "sample": 10, "evaluate": 10, "objective": 10},
-    "quick": {"train": 120, "sample": 60, "evaluate": 60, "objective": 60},
-    "paper": {"train": 720, "sample": 240, "evaluate": 240, "objective": 240},
+    "smoke": {"data": 10, "train": 10, "sample": 10, "evaluate": 10, "objective": 10},
+    "quick": {"data": 60, "train": 120, "sample": 60, "evaluate": 60, "objective": 60},
+    "paper": {"data": 240, "train": 720, "sample": 240, "evaluate": 240, "objective": 240},
 }
 
 
