@@ -102,7 +102,7 @@ class Running:
         return self.output.read_text()
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = 600) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -61,7 +61,7 @@ def story(slurm: LocalSlurm, small: Project, tmp_path_factory: pytest.TempPathFa
     first = Running(project, "slurm")
     until(lambda: list(project.folder.glob("hold-*")), "a training")
     slurm.kill_controller()
-    seen.given_up = first.end(120)
+    seen.given_up = first.end(300)
     seen.status["away"] = project.cfm("status", "--budget", "smoke", "--experiments", "toy2d").stdout
     slurm.start_controller()
     project.replace("cfm/patience.py", "_LIMIT = 5", "_LIMIT = 1800")
@@ -88,11 +88,11 @@ def story(slurm: LocalSlurm, small: Project, tmp_path_factory: pytest.TempPathFa
     slurm.start_controller()
     until(lambda: jobs("TIMEOUT", "objective"), "a job that runs out of time")
     (project.folder / "stuck").unlink()
-    seen.printed, seen.code = third.end(400), third.process.returncode
+    seen.printed, seen.code = third.end(900), third.process.returncode
     seen.limits = local_slurm.output("squeue", "--noheader", "--states=all", "--format=%k|%l").splitlines()
     seen.log = third.log.read_text()
     seen.status["end"] = project.cfm("status", "--budget", "smoke", "--experiments", "toy2d").stdout
-    assert undisturbed.end(200) and undisturbed.process.returncode == 0
+    assert undisturbed.end(600) and undisturbed.process.returncode == 0
     return seen
 
 
@@ -167,6 +167,6 @@ def test_the_gpus_of_the_scheduler_arrive(slurm: LocalSlurm, small: Project, tmp
     options = ["--slurm-status-command", "squeue"] if profile == "slurm" else ["--latency-wait", "5"]
     command = ["-m", "cfm.snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *options]
     done = project.popen(*command, output=None)
-    assert done.wait(200) == 0
+    assert done.wait(600) == 0
     assert (project.folder / "one.txt").read_text().strip() in ("0", "1")
     assert (project.folder / "two.txt").read_text().strip() == "0,1"
