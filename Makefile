@@ -1,4 +1,4 @@
-# make reproduce | make test | make lint | make bench; BUDGET, CORES, PROFILE and EXPERIMENTS may be set.
+# make reproduce | make test | make test-cluster | make lint | make bench; BUDGET, CORES, PROFILE and EXPERIMENTS may be set.
 BUDGET ?= quick
 CORES ?= all
 PROFILE ?= local
@@ -6,7 +6,7 @@ EXPERIMENTS ?=
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: reproduce test lint bench setup status
+.PHONY: reproduce test test-cluster lint bench setup status
 
 reproduce: setup
 	@$(VENV)/bin/python -m cfm reproduce --budget "$(BUDGET)" --cores "$(CORES)" --profile "$(PROFILE)" --experiments "$(EXPERIMENTS)"
@@ -19,6 +19,11 @@ bench: setup
 
 test: setup
 	$(VENV)/bin/python -m pytest
+
+# Through a real Slurm that it starts here, and installs first if there is none: root only, else its tests are skipped.
+test-cluster: setup
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/kubernetes.txt
+	$(VENV)/bin/python -m pytest tests/cluster
 
 lint: setup
 	$(VENV)/bin/ruff check .

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from cfm import config as configuration
+from cfm import gpus
 from cfm.config import Config, digest
 from cfm.digest import code_digest
 from cfm.errors import UserError
@@ -108,7 +110,7 @@ def train(
     seeds: Sequence[int] | None,
     spec: str | None,
     threads: int,
-) -> None:
+) -> int:
     from cfm.stages.train import load_model
     from cfm.stages.train import train as run
 
@@ -127,21 +129,26 @@ def train(
             path = config.layout.run(experiment, dataset, teacher, seed) / "model.safetensors"
             teachers[seed] = load_model(path, taught_by)
             identity += file_digest(path)
-    with _progress(config, f"train {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
-        failures = run(
-            config.methods[method].method,
-            settings,
-            data_path,
-            runs,
-            teachers,
-            config.layout.resume(digest(identity), tuple(runs)),
-            text,
-            config.main.device,
-            threads if threads > 1 else 0,
-            report,
-        )
+    count = _gpus(config, experiment, "train")
+    with gpus.taken(count):
+        if count > 1:
+            return gpus.torchrun(count)
+        with _progress(config, f"train {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
+            failures = run(
+                config.methods[method].method,
+                settings,
+                data_path,
+                runs,
+                teachers,
+                config.layout.resume(digest(identity), tuple(runs)),
+                text,
+                config.main.device,
+                threads if threads > 1 else 0,
+                report,
+            )
     for seed, reason in failures.items():
         print(f"seed {seed} failed: {reason}", file=sys.stderr)
+    return 0
 
 
 def sample(
@@ -150,7 +157,8 @@ def sample(
     from cfm.stages.sample import sample as run
 
     config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
-    with _progress(config, f"sample {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
+    name = f"sample {experiment}/{dataset}/{method} seeds {_span(runs)}"
+    with gpus.taken(_gpus(config, experiment, "sample")), _progress(config, name) as report:
         run(
             config.methods[method].method,
             config.datasets[dataset].dataset,
@@ -304,6 +312,11 @@ def _open(
         raise UserError(f"--seeds: {sorted(unknown)} are not seeds of {experiment} ({known})")
     folder = functools.partial(config.layout.run, experiment, dataset, method)
     return config, {seed: folder(seed) for seed in seeds or known}, text
+
+
+def _gpus(config: Config, experiment: str, stage: str) -> int:
+    """The GPUs that this process has to take; a process of torchrun is given its own."""
+    return 0 if "LOCAL_RANK" in os.environ else config.gpus(experiment, stage)
 
 
 def _span(runs: dict[int, Path]) -> str:

@@ -48,6 +48,12 @@ class Config:
     def layout(self) -> Layout:
         return Layout(self.main.results, self.budget)
 
+    def gpus(self, experiment: str, stage: str) -> int:
+        """How many GPUs a job takes: those of config.yaml in a training that needs one, else one; none on a CPU."""
+        if not _has_gpu(self.main):
+            return 0
+        return self.main.gpus if stage == "train" and self.asked[experiment].gpu else 1
+
     def skipped(self, experiment: str) -> dict[str, str]:
         """The data sets that an experiment goes without, each with the reason."""
         reasons = {
@@ -155,8 +161,9 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     check_name(budget, BUDGETS, "budget", Where("BUDGET"))
     main_file = FOLDER / "config.yaml"
     main = build(Main, load_yaml(main_file), Where(str(main_file)))
-    if main.threads < 1:
-        raise UserError(f"{main_file}: threads: 1 or more is expected, got {main.threads}")
+    for key, count in (("threads", main.threads), ("gpus", main.gpus)):
+        if count < 1:
+            raise UserError(f"{main_file}: {key}: 1 or more is expected, got {count}")
     available = available_experiments()
     for name in main.experiments:
         check_name(name, available, "experiment", Where(str(main_file)) / "experiments")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cfm.resume import write_text
 
+_SILENT_SECONDS = 600  # a job on another machine that has said nothing for so long counts as gone
+
 
 @dataclass(frozen=True)
 class Note:
-    """One running job: what it is, its process, how far it has come, and when it said so."""
+    """One running job: what it is, its process, how far it has come, when and where it said so, its number in Slurm."""
 
     job: str
     pid: int
@@ -24,10 +27,14 @@ class Note:
     text: str
     began: float
     updated: float
+    host: str = ""
+    slurm: str = ""
 
     @property
     def alive(self) -> bool:
-        """Is the process that wrote the note still there (on this machine)?"""
+        """Is the process that wrote the note still there? On another machine: has it been heard of lately?"""
+        if self.host not in ("", socket.gethostname()):
+            return time.time() - self.updated < _SILENT_SECONDS
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -51,21 +58,27 @@ class Progress:
             return
         self._shown = now
         print(f"{self.job}: {step}/{steps}  {text}  ({now - self.began:.0f} s)", file=sys.stderr, flush=True)
-        write_text(self.path, json.dumps(asdict(Note(self.job, os.getpid(), step, steps, text, self.began, now))))
+        place = (socket.gethostname(), os.environ.get("SLURM_JOB_ID", ""))
+        note = Note(self.job, os.getpid(), step, steps, text, self.began, now, *place)
+        write_text(self.path, json.dumps(asdict(note)))
 
     def close(self) -> None:
         """The job has ended."""
         self.path.unlink(missing_ok=True)
 
 
-def notes(folder: Path) -> Iterator[Note]:
-    """The notes of jobs whose process is alive; those of killed jobs are removed."""
+def notes(folder: Path, in_slurm: Collection[str] | None = None) -> Iterator[Note]:
+    """The notes of jobs that are alive, as far as is known; those of killed jobs are removed.
+
+    `in_slurm` are the numbers of the jobs that are there, where Slurm has been asked.
+    """
     for path in sorted(folder.glob("*.json")):
         try:
             note = Note(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             continue
-        if note.alive:
+        ended = in_slurm is not None and note.slurm and note.slurm not in in_slurm
+        if note.alive and not ended:
             yield note
         else:
             path.unlink(missing_ok=True)

@@ -11,15 +11,16 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from cfm import claims, cost
+from cfm import claims, cost, slurm
 from cfm.config import Config
 from cfm.errors import UserError
 from cfm.overview import Overview
 from cfm.status import run_states, skipped_lines
-from cfm.strict import Where, check_name
+from cfm.strict import Where, check_name, load_yaml
 
 PROFILES = Path("workflow/profiles")
 _STOPPED = 130  # by the user
@@ -31,10 +32,15 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     if not re.fullmatch(r"all|[1-9]\d*", cores):
         raise UserError(f"CORES: a number or 'all' is expected, got '{cores}'")
     root = config.layout.root
+    settings = load_yaml(PROFILES / profile / "config.yaml")
     with _only_one(root / ".lock"):
         _announce(config)
+        left = slurm.cancel_left(root)
+        if left:
+            print(f"ended {left} Slurm jobs that a killed run had left", flush=True)
         command = [sys.executable, "-m", "cfm.snakemake", "--workflow-profile", str(PROFILES / profile)]
-        command += ["--cores", cores, "--nolock", "--config", f"budget={config.budget}"]
+        command += _scheduling(settings, root, cores)
+        command += ["--nolock", "--config", f"budget={config.budget}"]
         if experiments:
             command.append(f"experiments={' '.join(experiments)}")
         log = root / "logs" / "snakemake.log"
@@ -47,11 +53,23 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
         if code != _STOPPED:
             _report(config)
         return code
+    slurm.release(root)
     if "Nothing to be done" in log.read_text(encoding="utf-8"):
         print("nothing to do: everything is there and up to date")
-    else:
+    elif settings.get("executor", "local") == "local":
         print(cost.report(config, began, ended, int(cores) if cores != "all" else os.cpu_count() or 1))
     return _conclude(config)
+
+
+def _scheduling(settings: Mapping[str, Any], root: Path, cores: str) -> list[str]:
+    """What the profile leaves to the moment: the cores, and in Slurm the jobs' name and how to ask for them."""
+    executor = settings.get("executor", "local")
+    # 'all' is all cores of this machine, and means nothing where jobs run elsewhere: there the profile's `jobs` counts.
+    found = ["--cores", cores] if executor == "local" or cores != "all" else []
+    if not slurm.used_by(settings):
+        return found
+    os.environ["CFM_JOBS"] = slurm.claim(root)  # for the command of cluster-generic
+    return found + (slurm.options(os.environ["CFM_JOBS"]) if executor == "slurm" else [])
 
 
 @contextlib.contextmanager

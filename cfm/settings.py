@@ -150,13 +150,14 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Main:
-    """config/config.yaml: where results go, which experiments run, on which device, and the
-    cores of a training job."""
+    """config/config.yaml: where results go, which experiments run, on which device, the cores of a
+    training job, and the GPUs of one that needs a GPU."""
 
     results: str
     experiments: tuple[str, ...]
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
+    gpus: int = 1
 
 
 @dataclass(frozen=True)

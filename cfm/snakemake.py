@@ -1,4 +1,4 @@
-"""Snakemake's command line, without its limit on jobs per second where they run on this machine.
+"""Snakemake's command line, with executors mended, and without its limit on jobs per second where they run here.
 
 With the limit (on by default, 100/1s) Snakemake 9.27 starts a timer after every round of scheduling, each timer starts
 a round, and every finished job one more: by the end of a budget the rounds took a sixth of a core.
@@ -6,10 +6,14 @@ a round, and every finished job one more: by the end of a budget the rounds took
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 from snakemake.cli import args_to_api, parse_args
 from snakemake.exceptions import print_exception
+
+# Executors that do not fit as they are, and the modules that make them.
+_MENDED = {"slurm": "cfm.patience", "kubernetes": "cfm.shared_volume"}
 
 
 def main(arguments: list[str]) -> int:
@@ -18,6 +22,8 @@ def main(arguments: list[str]) -> int:
         parser, parsed = parse_args(arguments)
         if parsed.executor in (None, "local"):
             parsed.max_jobs_per_timespan = None
+        elif parsed.executor in _MENDED:
+            importlib.import_module(_MENDED[parsed.executor]).install()
         return 0 if args_to_api(parsed, parser) else 1
     except Exception as error:
         print_exception(error)

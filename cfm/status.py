@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cfm import slurm
 from cfm.config import Config
 from cfm.entries import NamedDataset, by_name
+from cfm.errors import UserError
 from cfm.progress import notes
+
+_STAGES = ("train", "sample", "evaluate", "objective")
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,21 @@ class RunState:
     log: Path
 
 
-def run_states(config: Config) -> list[RunState]:
-    """The state of every run of the budget, from the files that are there."""
-    running = {note.job.split(" ")[1] for note in notes(config.layout.root / ".progress")}
+def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[RunState]:
+    """The state of every run of the budget, from the files that are there, and from what Slurm says if it was asked."""
+    numbers = None if jobs is None else [job.number for job in jobs]
+    running = {note.job.split(" ")[1] for note in notes(config.layout.root / ".progress", numbers)}
+    rules = {job.rule for job in jobs or () if not job.waits}
     states = []
     for experiment in config.experiments:
         for dataset, method in config.pairs(experiment):
             for chunk in config.chunks(experiment):
+                names = {slurm.rule(stage, experiment, chunk[0], dataset, method) for stage in _STAGES}
+                at_work = f"{experiment}/{dataset}/{method}" in running or not rules.isdisjoint(names)
                 for seed in chunk:
                     folder = config.layout.run(experiment, dataset, method, seed)
                     state, reason = _state(folder)
-                    if state == "missing" and f"{experiment}/{dataset}/{method}" in running:
+                    if state == "missing" and at_work:
                         state = "running"
                     stage = "train" if config.training(experiment, method) else "sample"
                     stage = "objective" if config.experiments[experiment].objective else stage
@@ -89,7 +97,8 @@ def skipped_lines(config: Config) -> list[str]:
 
 def print_status(config: Config) -> int:
     """Print a line per experiment and one per running, failed or missing method."""
-    states = run_states(config)
+    jobs, lines = _in_slurm(config)
+    states = run_states(config, jobs)
     for experiment, settings in config.experiments.items():
         mine = [state for state in states if state.experiment == experiment]
         counts = Counter(state.state for state in mine)
@@ -101,11 +110,23 @@ def print_status(config: Config) -> int:
             if state.state == "failed":
                 print(f"  failed  {state.dataset}/{state.method}/seed={state.seed}: {state.reason} ({state.log})")
         _print_missing(mine)
-    for line in skipped_lines(config):
+    for line in [*skipped_lines(config), *lines]:
         print(line)
     for note in notes(config.layout.root / ".progress"):
         print(f"  now     {note.job}: {note.step}/{note.steps}, {time.time() - note.began:.0f} s, {note.text}")
     return 0
+
+
+def _in_slurm(config: Config) -> tuple[list[slurm.Job] | None, list[str]]:
+    """The jobs of the budget, None if they are not known (or elsewhere), and a line about them."""
+    try:
+        jobs = slurm.jobs(config.layout.root)
+    except UserError as error:
+        return None, [f"  what runs in Slurm is not known: {error}"]
+    if not jobs:
+        return jobs, []
+    waiting = sum(job.waits for job in jobs)
+    return jobs, [f"  Slurm   {len(jobs) - waiting} jobs running, {waiting} waiting"]
 
 
 def _print_missing(states: list[RunState]) -> None:

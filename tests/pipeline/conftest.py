@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -61,11 +62,15 @@ class Project:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a verb in its own process group, to be killed."""
+        return self.popen("-m", "cfm", *arguments, output=subprocess.DEVNULL)
+
+    def popen(self, *arguments: str, output: IO[bytes] | int | None) -> subprocess.Popen[bytes]:
+        """Start Python in its own process group, with what it prints in a file."""
         return subprocess.Popen(
-            [sys.executable, "-m", "cfm", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
             env=_environment(),
             start_new_session=True,
         )

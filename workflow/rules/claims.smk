@@ -18,6 +18,7 @@ rule claims:
         [str(LAYOUT.claims(suffix)) for suffix in CLAIM_SUFFIXES[1:]],
     log:
         str(LAYOUT.log("claims")),
+    localrule: True
     conda:
         "../../envs/cfm.yaml"
     params:

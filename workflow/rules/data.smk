@@ -22,6 +22,9 @@ for experiment in CHUNKS:
             str(LAYOUT.log(f"{experiment}/{{dataset}}/data")),
         conda:
             "../../envs/cfm.yaml"
+        resources:
+            mem_mb=memory(2000),
+            runtime=minutes("data"),
         params:
             budget=CONFIG.budget,
             experiment=experiment,

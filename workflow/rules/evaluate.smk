@@ -32,7 +32,8 @@ for experiment, chunks in TRAINED.items():
                 "../../envs/cfm.yaml"
             threads: 1
             resources:
-                mem_mb=3000,
+                mem_mb=memory(3000),
+                runtime=minutes("evaluate"),
             params:
                 **run_parameters("evaluate", experiment, seeds),
             message:

@@ -63,6 +63,7 @@ for experiment in CHUNKS:
                 patterns[1:],
             log:
                 str(LAYOUT.log(f"{experiment}/{{dataset}}/{name}" if per_dataset(figure) else f"{experiment}/{name}")),
+            localrule: True
             conda:
                 "../../envs/cfm.yaml"
             params:

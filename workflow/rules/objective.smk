@@ -19,7 +19,8 @@ for experiment, chunks in CHUNKS.items():
                 "../../envs/cfm.yaml"
             threads: 1
             resources:
-                mem_mb=2000,
+                mem_mb=memory(2000),
+                runtime=minutes("objective"),
             params:
                 **run_parameters("objective", experiment, seeds),
             message:

@@ -29,8 +29,9 @@ for experiment, chunks in TRAINED.items():
                 "../../envs/cfm.yaml"
             threads: 1
             resources:
-                mem_mb=2000,
-                gpu=1,
+                mem_mb=memory(2000),
+                runtime=minutes("sample"),
+                gpu=CONFIG.gpus(experiment, "sample"),
             params:
                 **run_parameters("sample", experiment, seeds),
             message:

@@ -29,6 +29,7 @@ for experiment in CHUNKS:
             str(LAYOUT.runs(experiment)),
         log:
             str(LAYOUT.log(f"{experiment}/collect")),
+        localrule: True
         conda:
             "../../envs/cfm.yaml"
         params:
@@ -55,6 +56,7 @@ for experiment, settings in CONFIG.experiments.items():
                 [str(LAYOUT.table(experiment, name, suffix)) for suffix in TABLE_SUFFIXES[1:]],
             log:
                 str(LAYOUT.log(f"{experiment}/{name}")),
+            localrule: True
             conda:
                 "../../envs/cfm.yaml"
             params:

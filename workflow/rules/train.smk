@@ -30,8 +30,9 @@ for experiment, chunks in TRAINED.items():
                 "../../envs/cfm.yaml"
             threads: CONFIG.main.threads
             resources:
-                mem_mb=2000,
-                gpu=1,
+                mem_mb=memory(2000),
+                runtime=minutes("train"),
+                gpu=CONFIG.gpus(experiment, "train"),
             params:
                 **run_parameters("train", experiment, seeds),
             message:
