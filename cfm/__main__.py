@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         ("show", "the resolved settings of one run"),
         ("train", "train a method on a data set"),
         ("sample", "carry the evaluation points to the target"),
+        ("external", "have a program outside this package write the samples: ... -- COMMAND"),
         ("evaluate", "measure samples"),
         ("objective", "measure the variance of the regression target"),
     ):
@@ -52,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--spec", help="digest of the settings the caller expects")
         if name == "train":
             sub.add_argument("--threads", type=int, default=1, help="more than 1: that many processes draw ahead")
+        if name == "external":
+            sub.add_argument("--packages", help="requirements file of what is installed for the program alone")
+            sub.add_argument("command", nargs="+", help="after --; the job's file is its last argument")
     verb("bench", "time training and the exact coupling against a plain loop")
     kept = verb("reference", "add the finished runs to the tables and figures in results/reference")
     kept.add_argument("--experiments", default="", help="names; all enabled ones by default")

@@ -13,6 +13,7 @@ from cfm import config as configuration
 from cfm.config import Config, digest
 from cfm.digest import code_digest
 from cfm.errors import UserError
+from cfm.layout import METHOD_RULES
 from cfm.metrics import METRICS
 from cfm.progress import Progress
 from cfm.provenance import file_digest
@@ -112,6 +113,7 @@ def train(
     from cfm.stages.train import train as run
 
     config, runs, text = _open("train", budget, experiment, dataset, method, seeds, spec)
+    _require_own(config, method)
     settings = config.training(experiment, method)
     if settings is None:
         raise UserError(f"{method} is not trained: use `sample`")
@@ -149,6 +151,7 @@ def sample(
     from cfm.stages.sample import sample as run
 
     config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
+    _require_own(config, method)
     with _progress(config, f"sample {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
         run(
             config.methods[method].method,
@@ -162,6 +165,26 @@ def sample(
         )
 
 
+def external(
+    budget: str,
+    experiment: str,
+    dataset: str,
+    method: str,
+    seeds: Sequence[int] | None,
+    spec: str | None,
+    packages: str | None,
+    command: Sequence[str],
+) -> None:
+    from cfm.external import run
+
+    config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
+    if not config.methods[method].external:
+        raise UserError(f"{method} is no external method: use `train` and `sample`")
+    requirements = None if packages is None else Path(packages)
+    for seed, reason in run(config, (experiment, dataset, method), runs, command, requirements).items():
+        print(f"seed {seed} failed: {reason}", file=sys.stderr)
+
+
 def evaluate(
     budget: str, experiment: str, dataset: str, method: str, seeds: Sequence[int] | None, spec: str | None
 ) -> None:
@@ -169,6 +192,10 @@ def evaluate(
 
     config, runs, text = _open("evaluate", budget, experiment, dataset, method, seeds, spec)
     settings, layout = config.experiments[experiment], config.layout
+    if config.methods[method].external:
+        from cfm.external import settle
+
+        settle(config, (experiment, dataset, method), runs)
     identities = {} if method == "identity" else {s: layout.run(experiment, dataset, "identity", s) for s in runs}
     code = {stage: run_code(config, stage, dataset, method) for stage in ("train", "sample", "evaluate")}
     with _progress(config, f"evaluate {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
@@ -295,6 +322,11 @@ def _open(
         raise UserError(f"--seeds: {sorted(unknown)} are not seeds of {experiment} ({known})")
     folder = functools.partial(config.layout.run, experiment, dataset, method)
     return config, {seed: folder(seed) for seed in seeds or known}, text
+
+
+def _require_own(config: Config, method: str) -> None:
+    if config.methods[method].external:
+        raise UserError(f"{method} is an external method: {METHOD_RULES / method}.smk has its samples written")
 
 
 def _span(runs: dict[int, Path]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from cfm.entries import FOLDER as FOLDER
 from cfm.entries import MANY, NamedDataset, NamedMethod, by_name, load_datasets, load_methods
 from cfm.errors import UserError
-from cfm.layout import Layout
+from cfm.layout import METHOD_RULES, Layout
 from cfm.metrics import METRICS
 from cfm.registry import families
 from cfm.settings import PAIRS, Experiment, Figure, Main, Solver, Table, Training
@@ -235,6 +235,9 @@ def _experiment(
             check_name(method, members, "method", where / key)
     present = settings.only or members
     for method in present:
+        rule = METHOD_RULES / f"{method}.smk"
+        if methods[method].external and not rule.is_file():
+            raise UserError(f"{FOLDER}/methods.yaml: {method}: family 'external' needs a rule, and {rule} is not there")
         teacher = methods[method].method.teacher
         if teacher is not None:
             check_name(teacher, present, "method", Where(f"{FOLDER}/methods.yaml") / method / "teacher")

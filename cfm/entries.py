@@ -33,6 +33,11 @@ class NamedMethod:
     entry: Entry
     method: Method
 
+    @property
+    def external(self) -> bool:
+        """Are its samples written by a program outside this package?"""
+        return self.entry.family == "external"
+
 
 @dataclass(frozen=True)
 class NamedDataset:
