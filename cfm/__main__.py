@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "external":
             sub.add_argument("--packages", help="requirements file of what is installed for the program alone")
             sub.add_argument("command", nargs="+", help="after --; the job's file is its last argument")
+    new = verb("new-method", "write a method that runs at once, to be changed into one's own")
+    new.add_argument("name", help="lower-case letters, digits and underscores")
+    new.add_argument("--rule", action="store_true", help="as a program outside this package, with its rule")
     verb("bench", "time training and the exact coupling against a plain loop")
     kept = verb("reference", "add the finished runs to the tables and figures in results/reference")
     kept.add_argument("--experiments", default="", help="names; all enabled ones by default")
@@ -72,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; 0 if it went well, 2 with one line on stderr if the user can mend what is wrong."""
     parsed = vars(_parser().parse_args(arguments))
     try:
-        verb = parsed.pop("verb")
+        verb = parsed.pop("verb").replace("-", "_")
         return getattr(commands, "list_" if verb == "list" else verb)(**parsed) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -91,6 +91,13 @@ def show(budget: str, experiment: str, dataset: str, method: str) -> None:
     print(json.dumps(spec, indent=2, sort_keys=True))
 
 
+def new_method(budget: str, name: str, rule: bool) -> None:
+    from cfm.skeleton import new_method as write
+
+    written = ", ".join(map(str, write(name, rule)))
+    print(f"{written}: written; `make reproduce EXPERIMENTS=toy2d` makes '{name}' a row of Table 2")
+
+
 def data(budget: str, experiment: str, dataset: str) -> None:
     from cfm.stages.data import prepare
 

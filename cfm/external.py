@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,16 @@ def settle(config: Config, where: tuple[str, str, str], runs: Mapping[int, Path]
                 raise UserError(f"{path}: missing; `make reproduce` has it written by {METHOD_RULES / method}.smk")
             _, reason = read(path, data)
             if reason is not None:
-                os.replace(path, f"{path}.refused")
+                shutil.copyfile(path, f"{path}.refused")  # not moved: a figure may be reading it
                 write_arrays(path, {"failure": np.array(reason)})
+
+
+def forget_failures(config: Config, failed: Iterable[tuple[str, str, str, int]]) -> None:
+    """Remove the samples of failed runs (experiment, data set, method, seed): whatever failed may be mended by now."""
+    for experiment, dataset, method, seed in failed:
+        for solver in config.experiments[experiment].solvers:
+            folder = config.layout.run(experiment, dataset, method, seed)
+            config.layout.samples(folder, solver).unlink(missing_ok=True)
 
 
 def _job(

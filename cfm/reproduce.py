@@ -17,6 +17,7 @@ from pathlib import Path
 from cfm import claims, cost
 from cfm.config import Config
 from cfm.errors import UserError
+from cfm.external import forget_failures
 from cfm.progress import notes
 from cfm.status import run_states, skipped_lines
 from cfm.strict import Where, check_name
@@ -34,6 +35,8 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     root = config.layout.root
     with _only_one(root / ".lock"):
         _announce(config)
+        failed = [s for s in run_states(config) if s.state == "failed" and config.methods[s.method].external]
+        forget_failures(config, [(s.experiment, s.dataset, s.method, s.seed) for s in failed])
         command = [sys.executable, "-m", "cfm.snakemake", "--workflow-profile", str(PROFILES / profile)]
         command += ["--cores", cores, "--nolock", "--config", f"budget={config.budget}"]
         if experiments:

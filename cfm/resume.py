@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,13 +65,27 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise UserError(f"{path}: damaged ({type(error).__name__}); delete it and run again") from error
 
 
+_CHECKSUM = "crc32"
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    import torch
+
+    found = zlib.crc32(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found = zlib.crc32(f"{name} {tensor.dtype} {[*tensor.shape]}".encode(), found)
+        found = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file atomically."""
+    """Write a safetensors file atomically, with a checksum of all that is in it (the format has none)."""
     from safetensors.torch import save_file
 
     with atomic(path) as temporary:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, temporary, metadata=dict(metadata))
+        save_file(contiguous, temporary, metadata={**metadata, _CHECKSUM: _checksum(contiguous, metadata)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -79,7 +94,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata: dict[str, str] = file.metadata() or {}
+        expected = metadata.pop(_CHECKSUM, None)  # files of earlier versions have none
+        if expected is not None and expected != _checksum(tensors, metadata):
+            raise ValueError("checksum")
+        return tensors, metadata
     except FileNotFoundError:
         raise UserError(f"{path}: missing; `make reproduce` writes it") from None
     except Exception as error:

@@ -99,7 +99,9 @@ def _wrong_facts(stored: Arrays) -> str | None:
 def _wrong_end(stored: Arrays, x0: npt.NDArray[Any]) -> str | None:
     if "trajectory" in stored:
         return "both x1 and trajectory: one of them is needed"
-    return None if stored["x1"].shape == x0.shape else f"x0 {x0.shape}, x1 {stored['x1'].shape}: equal shapes are needed"
+    return (
+        None if stored["x1"].shape == x0.shape else f"x0 {x0.shape}, x1 {stored['x1'].shape}: equal shapes are needed"
+    )
 
 
 def _wrong_path(stored: Arrays, x0: npt.NDArray[Any], span: tuple[float, float]) -> str | None:

@@ -55,6 +55,15 @@ def check_name(name: str, known: Iterable[str], what: str, where: Where) -> str:
     return name
 
 
+def check_plain(name: str, what: str, where: Where) -> str:
+    """`name` if it may be part of a path and of a command: letters of the alphabet, digits, underscores."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        raise UserError(
+            f"{where}: {name[:64]!a} is no {what}: lower-case letters a to z, digits and underscores, at most 64"
+        )
+    return name
+
+
 def load_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file (safe loader); `UserError` where it is missing, malformed or no mapping."""
     try:
