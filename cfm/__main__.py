@@ -5,17 +5,26 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import NoReturn
 
 # Before numpy is loaded: one thread per process (Snakemake sets these too); parallelism comes from the jobs.
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 from cfm import commands
-from cfm.errors import UserError
+from cfm.errors import UserError, one_line
+
+
+class _OneLine(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {one_line(message)}; `{self.prog} --help` says what there is", file=sys.stderr)
+        sys.exit(2)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cfm", description=__doc__)
+    parser = _OneLine(prog="python -m cfm", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, text: str, *names: str) -> argparse.ArgumentParser:
@@ -74,14 +83,17 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; 0 if it went well, 2 with one line on stderr if the user can mend what is wrong."""
     parsed = vars(_parser().parse_args(arguments))
+    verb = parsed.pop("verb").replace("-", "_")
     try:
-        verb = parsed.pop("verb").replace("-", "_")
         return getattr(commands, "list_" if verb == "list" else verb)(**parsed) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"error: {one_line(f'{error.filename or verb}: {error.strerror or error}')}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

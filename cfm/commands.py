@@ -17,6 +17,7 @@ from cfm.layout import METHOD_RULES
 from cfm.metrics import METRICS
 from cfm.progress import Progress
 from cfm.provenance import file_digest
+from cfm.strict import Where, check_name
 
 # The modules at the root of each stage; a method's own file is added where the stage runs it.
 STAGES = {
@@ -242,7 +243,9 @@ def collect(budget: str, experiment: str) -> None:
 def table(budget: str, experiment: str, name: str) -> None:
     from cfm.tables.base import make
 
-    make(configuration.load(budget, (experiment,)), experiment, name)
+    config = configuration.load(budget, (experiment,))
+    check_name(name, config.experiments[experiment].tables, "table", Where("--name"))
+    make(config, experiment, name)
 
 
 def claims(budget: str, experiments: str) -> None:
@@ -252,9 +255,16 @@ def claims(budget: str, experiments: str) -> None:
 
 
 def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None:
-    from cfm.figures.base import draw
+    from cfm.figures.base import datasets_shown, draw, shows
 
-    draw(configuration.load(budget, (experiment,)), experiment, name, dataset)
+    config = configuration.load(budget, (experiment,))
+    check_name(name, config.experiments[experiment].figures, "figure", Where("--name"))
+    figure = config.experiments[experiment].figures[name]
+    if shows(figure.kind) in ("data", "samples"):
+        check_name(dataset or "", datasets_shown(config, experiment, figure), "data set", Where("--dataset"))
+    elif dataset is not None:
+        raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
+    draw(config, experiment, name, dataset)
 
 
 def reference(budget: str, experiments: str) -> None:

@@ -78,6 +78,14 @@ def run(
     return reasons
 
 
+def require_rules(config: Config) -> None:
+    """`UserError` if an enabled experiment has an external method without its rule."""
+    for method in dict.fromkeys(name for experiment in config.experiments for name in config.methods_of(experiment)):
+        rule = METHOD_RULES / f"{method}.smk"
+        if config.methods[method].external and not rule.is_file():
+            raise UserError(f"config/methods.yaml: {method}: family 'external' needs a rule, and {rule} is not there")
+
+
 def settle(config: Config, where: tuple[str, str, str], runs: Mapping[int, Path]) -> None:
     """Before evaluation: samples that a rule wrote by itself and that cannot be measured give way to the reason.
 

@@ -26,11 +26,19 @@ class Note:
     updated: float
 
     @property
+    def valid(self) -> bool:
+        """Is it a note as jobs write them, fit to be printed?"""
+        whole = all(type(number) is int for number in (self.pid, self.step, self.steps)) and self.pid > 0
+        clocks = all(type(clock) is float for clock in (self.began, self.updated))
+        words = all(isinstance(text, str) and text.isprintable() for text in (self.job, self.text))
+        return whole and clocks and words and " " in self.job
+
+    @property
     def alive(self) -> bool:
         """Is the process that wrote the note still there (on this machine)?"""
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):
             return False
         except PermissionError:
             return True
@@ -63,7 +71,9 @@ def notes(folder: Path) -> Iterator[Note]:
     for path in sorted(folder.glob("*.json")):
         try:
             note = Note(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
+            continue
+        if not note.valid:
             continue
         if note.alive:
             yield note

@@ -11,13 +11,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cfm import claims, cost
 from cfm.config import Config
 from cfm.errors import UserError
-from cfm.external import forget_failures
+from cfm.external import forget_failures, require_rules
 from cfm.progress import notes
 from cfm.status import run_states, skipped_lines
 from cfm.strict import Where, check_name
@@ -32,6 +32,7 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     check_name(profile, [path.name for path in PROFILES.iterdir()], "profile", Where("PROFILE"))
     if not re.fullmatch(r"all|[1-9]\d*", cores):
         raise UserError(f"CORES: a number or 'all' is expected, got '{cores}'")
+    require_rules(config)
     root = config.layout.root
     with _only_one(root / ".lock"):
         _announce(config)
@@ -63,13 +64,21 @@ def _only_one(path: Path) -> Iterator[None]:
     Snakemake inherits it, so that a workflow whose parent was killed still keeps others out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as lock:
+    _require_own_files([path, *(path.parent / "logs").rglob("*")])
+    with open(path, "a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{path}: another `make reproduce` of this budget is running; wait for it") from None
         os.set_inheritable(lock.fileno(), True)
         yield
+
+
+def _require_own_files(paths: Iterable[Path]) -> None:
+    """What is written in place, and not beside and then renamed, must not be a link to somewhere else."""
+    for path in paths:
+        if path.is_symlink():
+            raise UserError(f"{path}: a symbolic link, which nothing here makes: remove it")
 
 
 def _announce(config: Config) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from cfm.config import Config
 from cfm.entries import NamedDataset, by_name
+from cfm.measured import read_metrics
 from cfm.progress import notes
 
 
@@ -47,10 +47,10 @@ def run_states(config: Config) -> list[RunState]:
 
 
 def _state(folder: Path) -> tuple[str, str]:
-    try:
-        results = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    path = folder / "metrics.json"
+    if not path.exists():
         return "missing", ""
+    results = read_metrics(path)
     failed = [result["reason"] for result in results.values() if result["status"] == "failed"]
     return ("failed", failed[0]) if failed else ("done", "")
 

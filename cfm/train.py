@@ -74,7 +74,10 @@ class Trainer:
         self._measuring = [0.0 for _ in seeds]
         self._loss_sum = torch.zeros(len(seeds), device=device)
         if state.exists():
-            self._load()
+            try:
+                self._load()
+            except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+                raise UserError(f"{state}: damaged ({type(error).__name__}); delete it and run again") from error
 
     def run(self, report: Callable[[int, int, str], None]) -> None:
         """Train to the last step; `report(step, steps, text)` after every check."""

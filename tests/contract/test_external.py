@@ -18,7 +18,7 @@ from cfm import config as configuration
 from cfm.config import Config
 from cfm.datasets.base import Prepared
 from cfm.errors import UserError
-from cfm.external import forget_failures, run, settle
+from cfm.external import forget_failures, require_rules, run, settle
 from cfm.methods.base import Batch
 from cfm.methods.flow_matching import FlowMatching
 from cfm.resume import read_arrays, write_arrays
@@ -274,7 +274,7 @@ def test_verbs_that_are_for_others_say_so(project: Path) -> None:
 def test_an_entry_without_its_rule_ends_the_check(project: Path) -> None:
     Path("workflow/rules/methods/steady.smk").unlink()
     with pytest.raises(UserError, match=r"methods.yaml: steady: family 'external' needs a rule, and .*steady.smk"):
-        _config()
+        require_rules(_config())
 
 
 NAMES = ["x; rm -rf .", "../x", "", "A", "1x", "-x", "a b", "a\nb", "оtcfm", "a" * 65, "$(x)", "`x`", "otcfm", "base"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from cfm import commands
 from cfm import config as configuration
 from cfm.errors import UserError
+from cfm.external import require_rules
 from cfm.figures.base import datasets_shown, methods_shown, seeds_shown, shows, suffixes
 from cfm.layout import CLAIM_SUFFIXES, METHOD_RULES, RUN_FILES, TABLE_SUFFIXES
 from cfm.provenance import file_digest
@@ -16,6 +17,7 @@ from snakemake.settings.types import DeploymentMethod
 
 try:
     CONFIG = configuration.load(config.get("budget", "quick"), tuple(str(config.get("experiments", "")).split()))
+    require_rules(CONFIG)
 except UserError as error:
     raise WorkflowError(str(error))
 
