@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 # Before numpy is loaded: one thread per process (Snakemake sets these too); parallelism comes from the jobs.
@@ -63,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "train":
             sub.add_argument("--threads", type=int, default=1, help="more than 1: that many processes draw ahead")
         if name == "external":
-            sub.add_argument("--packages", help="requirements file of what is installed for the program alone")
+            sub.add_argument(
+                "--packages", type=Path, help="requirements file of what is installed for the program alone"
+            )
             sub.add_argument("command", nargs="+", help="after --; the job's file is its last argument")
     new = verb("new-method", "write a method that runs at once, to be changed into one's own")
     new.add_argument("name", help="lower-case letters, digits and underscores")

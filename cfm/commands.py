@@ -95,8 +95,7 @@ def show(budget: str, experiment: str, dataset: str, method: str) -> None:
 def new_method(budget: str, name: str, rule: bool) -> None:
     from cfm.skeleton import new_method as write
 
-    written = ", ".join(map(str, write(name, rule)))
-    print(f"{written}: written; `make reproduce EXPERIMENTS=toy2d` makes '{name}' a row of Table 2")
+    print(f"written: {', '.join(map(str, write(name, rule)))}; `make reproduce EXPERIMENTS=toy2d` runs it")
 
 
 def data(budget: str, experiment: str, dataset: str) -> None:
@@ -180,30 +179,26 @@ def external(
     method: str,
     seeds: Sequence[int] | None,
     spec: str | None,
-    packages: str | None,
+    packages: Path | None,
     command: Sequence[str],
 ) -> None:
     from cfm.external import run
 
     config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
-    if not config.methods[method].external:
-        raise UserError(f"{method} is no external method: use `train` and `sample`")
-    requirements = None if packages is None else Path(packages)
-    for seed, reason in run(config, (experiment, dataset, method), runs, command, requirements).items():
+    check_name(method, [m for m in config.methods if config.methods[m].external], "external method", Where("--method"))
+    for seed, reason in run(config, (experiment, dataset, method), runs, command, packages).items():
         print(f"seed {seed} failed: {reason}", file=sys.stderr)
 
 
 def evaluate(
     budget: str, experiment: str, dataset: str, method: str, seeds: Sequence[int] | None, spec: str | None
 ) -> None:
+    from cfm.external import settle
     from cfm.stages.evaluate import evaluate as run
 
     config, runs, text = _open("evaluate", budget, experiment, dataset, method, seeds, spec)
     settings, layout = config.experiments[experiment], config.layout
-    if config.methods[method].external:
-        from cfm.external import settle
-
-        settle(config, (experiment, dataset, method), runs)
+    settle(config, (experiment, dataset, method), runs)
     identities = {} if method == "identity" else {s: layout.run(experiment, dataset, "identity", s) for s in runs}
     code = {stage: run_code(config, stage, dataset, method) for stage in ("train", "sample", "evaluate")}
     with _progress(config, f"evaluate {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
@@ -255,15 +250,10 @@ def claims(budget: str, experiments: str) -> None:
 
 
 def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None:
-    from cfm.figures.base import datasets_shown, draw, shows
+    from cfm.figures.base import draw
 
     config = configuration.load(budget, (experiment,))
     check_name(name, config.experiments[experiment].figures, "figure", Where("--name"))
-    figure = config.experiments[experiment].figures[name]
-    if shows(figure.kind) in ("data", "samples"):
-        check_name(dataset or "", datasets_shown(config, experiment, figure), "data set", Where("--dataset"))
-    elif dataset is not None:
-        raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
     draw(config, experiment, name, dataset)
 
 
@@ -343,7 +333,7 @@ def _open(
 
 def _require_own(config: Config, method: str) -> None:
     if config.methods[method].external:
-        raise UserError(f"{method} is an external method: {METHOD_RULES / method}.smk has its samples written")
+        raise UserError(f"{method} is external: {METHOD_RULES / method}.smk has its samples written")
 
 
 def _span(runs: dict[int, Path]) -> str:

@@ -85,7 +85,7 @@ def by_name(datasets: Mapping[str, NamedDataset]) -> dict[str, list[str]]:
 
 
 def _entries(kind: str) -> list[tuple[str, Any]]:
-    return list(load_yaml(FOLDER / f"{kind}.yaml").items())
+    return [(str(name), value) for name, value in load_yaml(FOLDER / f"{kind}.yaml").items()]
 
 
 def _expanded(name: str, value: Any) -> Iterator[tuple[str, str | None, Any]]:

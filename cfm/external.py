@@ -87,11 +87,13 @@ def require_rules(config: Config) -> None:
 
 
 def settle(config: Config, where: tuple[str, str, str], runs: Mapping[int, Path]) -> None:
-    """Before evaluation: samples that a rule wrote by itself and that cannot be measured give way to the reason.
+    """Before evaluation: samples of an external method that cannot be measured give way to the reason.
 
     What was written is kept beside it, as `{solver}.npz.refused`.
     """
     experiment, dataset, method = where
+    if not config.methods[method].external:
+        return
     data = load(config.layout.data(experiment, dataset))
     if data.failure is not None:
         return

@@ -86,7 +86,7 @@ for experiment, seeds in external_chunks("{name}"):
         message:
             "{name} on {{params.experiment}}/{{wildcards.dataset}}, seeds {{params.seeds}}"
         shell:
-            EXTERNAL_COMMAND + " -- python {rules}/{name}.py > {{log}} 2>&1"
+            f"{{EXTERNAL_COMMAND}} -- python {rules}/{name}.py > {{{{log}}}} 2>&1"
 '''
 
 _PROGRAM = '''"""{name}: python {name}.py JOB.json; what is in a job, and what is to be written, is in docs/adding.md.

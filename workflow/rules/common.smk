@@ -127,7 +127,13 @@ CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 # Run by the Python of this workflow, whatever environment the program after `--` has.
 os.environ["CFM_PYTHON"] = sys.executable
+
+
+envvars:
+    "CFM_PYTHON",
+
+
 EXTERNAL_COMMAND = (
-    '"${{CFM_PYTHON:-python}}" -m cfm external --budget {params.budget} --experiment {params.experiment}'
+    '"$CFM_PYTHON" -m cfm external --budget {params.budget} --experiment {params.experiment}'
     " --dataset {wildcards.dataset} --method {params.method} --seeds {params.seeds} --spec {params.spec}"
 )

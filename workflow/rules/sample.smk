@@ -23,10 +23,10 @@ for experiment, chunks in TRAINED.items():
                 functools.partial(sample_inputs, experiment, seeds),
             output:
                 sample_files(experiment, seeds),
-            wildcard_constraints:
-                method=OWN_METHODS,
             log:
                 log_file(experiment, "sample", seeds),
+            wildcard_constraints:
+                method=OWN_METHODS,
             conda:
                 "../../envs/cfm.yaml"
             threads: 1

@@ -23,10 +23,10 @@ for experiment, chunks in TRAINED.items():
                 functools.partial(train_inputs, experiment, seeds),
             output:
                 run_files(experiment, seeds, "model.safetensors", "train.csv"),
-            wildcard_constraints:
-                method=OWN_METHODS,
             log:
                 log_file(experiment, "train", seeds),
+            wildcard_constraints:
+                method=OWN_METHODS,
             priority: 1
             conda:
                 "../../envs/cfm.yaml"

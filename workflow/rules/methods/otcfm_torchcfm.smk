@@ -32,4 +32,4 @@ for experiment, seeds in external_chunks("otcfm_torchcfm"):
         message:
             "train and sample {params.experiment}/{wildcards.dataset}/{params.method}, seeds {params.seeds}"
         shell:
-            EXTERNAL_COMMAND + " {params.packages} -- python workflow/rules/methods/otcfm_torchcfm.py > {log} 2>&1"
+            f"{EXTERNAL_COMMAND} {{params.packages}} -- python workflow/rules/methods/otcfm_torchcfm.py > {{log}} 2>&1"
