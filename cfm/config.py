@@ -156,10 +156,8 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     check_name(budget, BUDGETS, "budget", Where("BUDGET"))
     main_file = FOLDER / "config.yaml"
     main = build(Main, load_yaml(main_file), Where(str(main_file)))
-    if not re.fullmatch(r"[A-Za-z0-9_./+=~][A-Za-z0-9_./+=~-]*", main.results):
-        raise UserError(
-            f"{main_file}: results: a path of letters, digits and ./_+=~- is expected, got '{main.results}'"
-        )
+    if not re.fullmatch(r"[A-Za-z0-9_./+=][A-Za-z0-9_./+=-]*", main.results):
+        raise UserError(f"{main_file}: results: a path of letters, digits and ./_+=- is expected, got '{main.results}'")
     if main.threads < 1:
         raise UserError(f"{main_file}: threads: 1 or more is expected, got {main.threads}")
     available = available_experiments()

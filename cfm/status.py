@@ -39,7 +39,8 @@ def run_states(config: Config) -> list[RunState]:
                     state, reason = _state(folder)
                     if state == "missing" and f"{experiment}/{dataset}/{method}" in running:
                         state = "running"
-                    stage = "train" if config.training(experiment, method) else "sample"
+                    own = not config.methods[method].external  # the log of another's rule is that of its samples
+                    stage = "train" if own and config.training(experiment, method) else "sample"
                     stage = "objective" if config.experiments[experiment].objective else stage
                     log = config.layout.log(f"{experiment}/{dataset}/{method}-{stage}-{chunk[0]}")
                     states.append(RunState(experiment, dataset, method, seed, state, reason, log))

@@ -39,7 +39,7 @@ experiments:
 STAGES = ("data", "train", "sample", "evaluate", "collect", "table", "figure", "claims")
 VICTIMS = ("everything", "everything", "job", "snakemake", "make")  # the first is what a reboot does
 COMMAND = ("reproduce", "--budget", "smoke", "--experiments", "toy2d", "--cores", "2")
-LONGEST = 300  # seconds that a run may take on a busy machine
+LONGEST = 1800  # seconds that a run may take on a busy machine
 # From the start of a stage's process to the kill, seconds: half of it is Python's start, the rest reading and writing.
 DELAY = 3.0
 
