@@ -169,7 +169,8 @@ def storm(folder: Path, kills: int, rng: random.Random, count: Count) -> None:
         while True:
             process = start(project, log)
             left = kills - count.injected.total()
-            stage = STAGES[rng.randrange(first, len(STAGES))]
+            # Of the stages that are still to come, one that was hit least so far.
+            stage = min(STAGES[first:], key=lambda name: (count.injected[name], rng.random()))
             victim, moment = rng.choice(VICTIMS), rng.uniform(0, DELAY)
             if left > 0 and await_stage(process, stage):
                 time.sleep(moment)
