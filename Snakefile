@@ -16,6 +16,13 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
+
+
+for file in sorted(map(str, METHOD_RULES.glob("*.smk"))):
+
+    include: file
+
+
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/objective.smk"
 include: "workflow/rules/tables.smk"

@@ -5,17 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 # Before numpy is loaded: one thread per process (Snakemake sets these too); parallelism comes from the jobs.
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 from cfm import commands
-from cfm.errors import UserError
+from cfm.errors import UserError, one_line
+
+
+class _OneLine(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {one_line(message)}; `{self.prog} --help` says what there is", file=sys.stderr)
+        sys.exit(2)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cfm", description=__doc__)
+    parser = _OneLine(prog="python -m cfm", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, text: str, *names: str) -> argparse.ArgumentParser:
@@ -43,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         ("show", "the resolved settings of one run"),
         ("train", "train a method on a data set"),
         ("sample", "carry the evaluation points to the target"),
+        ("external", "have a program outside this package write the samples: ... -- COMMAND"),
         ("evaluate", "measure samples"),
         ("objective", "measure the variance of the regression target"),
     ):
@@ -52,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--spec", help="digest of the settings the caller expects")
         if name == "train":
             sub.add_argument("--threads", type=int, default=1, help="more than 1: that many processes draw ahead")
+        if name == "external":
+            sub.add_argument(
+                "--packages", type=Path, help="requirements file of what is installed for the program alone"
+            )
+            sub.add_argument("command", nargs="+", help="after --; the job's file is its last argument")
+    new = verb("new-method", "write a method that runs at once, to be changed into one's own")
+    new.add_argument("name", help="lower-case letters, digits and underscores")
+    new.add_argument("--rule", action="store_true", help="as a program outside this package, with its rule")
     verb("bench", "time training and the exact coupling against a plain loop")
     kept = verb("reference", "add the finished runs to the tables and figures in results/reference")
     kept.add_argument("--experiments", default="", help="names; all enabled ones by default")
@@ -70,14 +89,17 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; 0 if it went well, 2 with one line on stderr if the user can mend what is wrong."""
     parsed = vars(_parser().parse_args(arguments))
+    verb = parsed.pop("verb").replace("-", "_")
     try:
-        verb = parsed.pop("verb")
         return getattr(commands, "list_" if verb == "list" else verb)(**parsed) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"error: {one_line(f'{error.filename or verb}: {error.strerror or error}')}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cfm.errors import UserError
+from cfm.resume import check_archive
 from cfm.strict import nearest
 
 Pictures = npt.NDArray[np.uint8]
@@ -55,6 +56,7 @@ def read_pictures(path: Path, table: Path | None, side: int, rows: Rows) -> Pict
 
 
 def _array(path: Path, name: str) -> npt.NDArray[Any]:
+    check_archive(path)
     with np.load(path, allow_pickle=False) as stored:
         if name not in stored.files:
             raise UserError(f"{path}: no array '{name}'; {nearest(name, stored.files)}")

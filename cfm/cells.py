@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cfm.errors import UserError
+from cfm.resume import check_archive
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -76,6 +77,7 @@ def _times(path: Path, name: str, labels: npt.NDArray[Any]) -> npt.NDArray[np.fl
 
 
 def _read_npz(path: Path, matrix: str, names: list[str]) -> tuple[npt.NDArray[Any], Columns]:
+    check_archive(path)
     with np.load(path, allow_pickle=False) as stored:
         for name in (matrix, *names):
             _check(path, "array", name, stored.files)

@@ -13,50 +13,13 @@ from pathlib import Path
 from cfm import config as configuration
 from cfm import gpus
 from cfm.config import Config, digest
-from cfm.digest import code_digest
 from cfm.errors import UserError
+from cfm.layout import METHOD_RULES
 from cfm.metrics import METRICS
 from cfm.progress import Progress
 from cfm.provenance import file_digest
-
-# The modules at the root of each stage; a method's own file is added where the stage runs it.
-STAGES = {
-    "data": ("cfm.stages.data",),
-    "train": ("cfm.stages.train",),
-    "sample": ("cfm.stages.sample",),
-    "evaluate": ("cfm.stages.evaluate",),
-    "objective": ("cfm.stages.objective",),
-    "collect": ("cfm.stages.collect",),
-    "table": ("cfm.tables.base",),
-    "figure": ("cfm.figures.base",),
-    "claims": ("cfm.referee",),
-    "report": ("cfm.report.page",),
-}
-
-
-def stage_digest(stage: str, *modules: str) -> str:
-    """Digest of the code that a stage runs, with the given families' or kinds' modules."""
-    return code_digest(*STAGES[stage], *modules)
-
-
-def data_code(config: Config, dataset: str) -> str:
-    return stage_digest("data", f"cfm.datasets.{config.datasets[dataset].entry.family}")
-
-
-def run_code(config: Config, stage: str, dataset: str, method: str) -> str:
-    """Digest of the code of `train`, `sample`, `evaluate` or `objective` for one method."""
-    if stage == "evaluate":
-        return stage_digest(stage)
-    families = [f"cfm.methods.{config.methods[name].entry.family}" for name in lineage(config, method)]
-    if stage == "sample":
-        families.append(f"cfm.datasets.{config.datasets[dataset].entry.family}")
-    return stage_digest(stage, *families)
-
-
-def lineage(config: Config, method: str) -> list[str]:
-    """A method, its teacher, its teacher's teacher ..."""
-    names, teacher = [method], config.methods[method].method.teacher
-    return names + (lineage(config, teacher) if teacher is not None else [])
+from cfm.stage_code import run_code
+from cfm.strict import Where, check_name
 
 
 def check(budget: str) -> None:
@@ -93,6 +56,12 @@ def show(budget: str, experiment: str, dataset: str, method: str) -> None:
     print(json.dumps(spec, indent=2, sort_keys=True))
 
 
+def new_method(budget: str, name: str, rule: bool) -> None:
+    from cfm.skeleton import new_method as write
+
+    print(f"written: {', '.join(map(str, write(name, rule)))}; `make reproduce EXPERIMENTS=toy2d` runs it")
+
+
 def data(budget: str, experiment: str, dataset: str) -> None:
     from cfm.stages.data import prepare
 
@@ -115,6 +84,7 @@ def train(
     from cfm.stages.train import train as run
 
     config, runs, text = _open("train", budget, experiment, dataset, method, seeds, spec)
+    _require_own(config, method)
     settings = config.training(experiment, method)
     if settings is None:
         raise UserError(f"{method} is not trained: use `sample`")
@@ -157,6 +127,7 @@ def sample(
     from cfm.stages.sample import sample as run
 
     config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
+    _require_own(config, method)
     name = f"sample {experiment}/{dataset}/{method} seeds {_span(runs)}"
     with gpus.taken(_gpus(config, experiment, "sample")), _progress(config, name) as report:
         run(
@@ -171,13 +142,33 @@ def sample(
         )
 
 
+def external(
+    budget: str,
+    experiment: str,
+    dataset: str,
+    method: str,
+    seeds: Sequence[int] | None,
+    spec: str | None,
+    packages: Path | None,
+    command: Sequence[str],
+) -> None:
+    from cfm.external import run
+
+    config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
+    check_name(method, [m for m in config.methods if config.methods[m].external], "external method", Where("--method"))
+    for seed, reason in run(config, (experiment, dataset, method), runs, command, packages).items():
+        print(f"seed {seed} failed: {reason}", file=sys.stderr)
+
+
 def evaluate(
     budget: str, experiment: str, dataset: str, method: str, seeds: Sequence[int] | None, spec: str | None
 ) -> None:
+    from cfm.external import settle
     from cfm.stages.evaluate import evaluate as run
 
     config, runs, text = _open("evaluate", budget, experiment, dataset, method, seeds, spec)
     settings, layout = config.experiments[experiment], config.layout
+    settle(config, (experiment, dataset, method), runs)
     identities = {} if method == "identity" else {s: layout.run(experiment, dataset, "identity", s) for s in runs}
     code = {stage: run_code(config, stage, dataset, method) for stage in ("train", "sample", "evaluate")}
     with _progress(config, f"evaluate {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
@@ -217,7 +208,9 @@ def collect(budget: str, experiment: str) -> None:
 def table(budget: str, experiment: str, name: str) -> None:
     from cfm.tables.base import make
 
-    make(configuration.load(budget, (experiment,)), experiment, name)
+    config = configuration.load(budget, (experiment,))
+    check_name(name, config.experiments[experiment].tables, "table", Where("--name"))
+    make(config, experiment, name)
 
 
 def claims(budget: str, experiments: str) -> None:
@@ -229,7 +222,9 @@ def claims(budget: str, experiments: str) -> None:
 def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None:
     from cfm.figures.base import draw
 
-    draw(configuration.load(budget, (experiment,)), experiment, name, dataset)
+    config = configuration.load(budget, (experiment,))
+    check_name(name, config.experiments[experiment].figures, "figure", Where("--name"))
+    draw(config, experiment, name, dataset)
 
 
 def report(budget: str, experiments: str, kept: bool) -> None:
@@ -317,6 +312,11 @@ def _open(
 def _gpus(config: Config, experiment: str, stage: str) -> int:
     """The GPUs that this process has to take; a process of torchrun is given its own."""
     return 0 if "LOCAL_RANK" in os.environ else config.gpus(experiment, stage)
+
+
+def _require_own(config: Config, method: str) -> None:
+    if config.methods[method].external:
+        raise UserError(f"{method} is external: {METHOD_RULES / method}.smk has its samples written")
 
 
 def _span(runs: dict[int, Path]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from cfm.layout import Layout
 from cfm.metrics import METRICS
 from cfm.registry import families
 from cfm.settings import PAIRS, Experiment, Figure, Main, Solver, Table, Training
-from cfm.strict import Where, as_json, build, check_keys, check_name, load_yaml
+from cfm.strict import Where, as_json, build, check_keys, check_name, check_plain, load_yaml
 
 BUDGETS = ("smoke", "quick", "paper")
 Run = tuple[str, str, int]  # data set, method, seed
@@ -164,6 +165,8 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     for key, count in (("threads", main.threads), ("gpus", main.gpus)):
         if count < 1:
             raise UserError(f"{main_file}: {key}: 1 or more is expected, got {count}")
+    if not re.fullmatch(r"[A-Za-z0-9_./+=][A-Za-z0-9_./+=-]*", main.results):
+        raise UserError(f"{main_file}: results: a path of letters, digits and ./_+=- is expected, got '{main.results}'")
     available = available_experiments()
     for name in main.experiments:
         check_name(name, available, "experiment", Where(str(main_file)) / "experiments")
@@ -179,6 +182,7 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     return replace(config, experiments={name: _without(asked[name], config.skipped(name)) for name in asked})
 
 
+_MAY_BE_ZERO = ("weight_decay", "warmup", "test_large", "dropout")
 _NO_GPU = "needs a GPU, and there is none here (if the jobs run where there is one, say `device: cuda` in config.yaml)"
 
 
@@ -222,7 +226,7 @@ def _merge(base: Any, overlay: Any) -> Any:
 def _experiment(
     name: str, overlay: Any, methods: Mapping[str, NamedMethod], datasets: Mapping[str, NamedDataset]
 ) -> Experiment:
-    where = Where(f"{FOLDER}/experiments/{name}.yaml")
+    where = Where(f"{FOLDER}/experiments/{check_plain(name, 'name', Where(f'{FOLDER}/experiments'))}.yaml")
     base = load_yaml(Path(where.file))
     check_keys(Experiment, base, where, partial=True)  # also where the overlay says something else
     merged = _merge(base, overlay)
@@ -231,6 +235,7 @@ def _experiment(
     if base.get("datasets") and not settings.datasets:  # the budget goes without it
         return replace(settings, tables={}, figures={})
     settings = replace(settings, datasets=_datasets(settings, datasets, where))
+    _check_numbers(settings, where)
     measured = [
         name for name, metric in METRICS.items() if (metric.compute is None) == (settings.objective is not None)
     ]
@@ -276,6 +281,21 @@ def _datasets(settings: Experiment, datasets: Mapping[str, NamedDataset], where:
     return tuple(found)
 
 
+def _check_numbers(settings: Experiment, where: Where) -> None:
+    """Sizes and counts are positive, seeds are different and not negative."""
+    if len({*settings.seeds}) < len(settings.seeds) or not all(0 <= seed < 2**63 for seed in settings.seeds):
+        raise UserError(f"{where / 'seeds'}: different whole numbers, 0 or more, are expected")
+    named: dict[str, Any] = {"train": settings.train, "sizes": settings.sizes, "objective": settings.objective}
+    named |= {f"train_of.{name}": own for name, own in settings.train_of.items()}
+    named |= {f"solvers.{name}": solver for name, solver in settings.solvers.items()}
+    values = [("seeds_per_job", settings.seeds_per_job)]
+    values += [(f"{name}.{k}", v) for name, part in named.items() if part is not None for k, v in vars(part).items()]
+    for place, value in values:
+        least = 0 if place.rpartition(".")[2] in _MAY_BE_ZERO else 1 if type(value) is int else None
+        if type(value) in (int, float) and (value <= 0 if least is None else value < least):
+            raise UserError(f"{where / place}: a positive number is expected, got {value}")
+
+
 def _check_solvers(settings: Experiment, where: Where) -> None:
     for name, solver in settings.solvers.items():
         needed, other = ("tolerance", "steps") if solver.scheme == "dopri5" else ("steps", "tolerance")
@@ -284,6 +304,9 @@ def _check_solvers(settings: Experiment, where: Where) -> None:
 
 
 def _check_outputs(settings: Experiment, members: list[str], where: Where) -> None:
+    for key in ("solvers", "tables", "figures"):
+        for name in getattr(settings, key):
+            check_plain(name, "name", where / key)
     solvers = [PAIRS] if settings.objective else [*settings.solvers]
     computed = [*settings.metrics, *(f"{m}_large" for m in settings.metrics if METRICS[m].per_test_set)]
     outputs: dict[str, Mapping[str, Table | Figure]] = {"table": settings.tables, "figure": settings.figures}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cfm.config import Config
+from cfm.errors import UserError
+from cfm.resume import read_json
 
 # Kinds of work that the stages note in `work_seconds` of their provenance, in the words of the report.
 _WORK = {
@@ -34,12 +35,15 @@ def cost(config: Config, since: datetime | None = None) -> Cost:
             path = folder / "provenance.json"
             if not path.exists():
                 continue
-            stages = json.loads(path.read_text(encoding="utf-8"))
-            for record in (stages[name] for name in _STAGES if stages.get(name)):
-                if since is None or datetime.fromisoformat(record["started"]) >= since:
-                    jobs += record["cpu_seconds"]
-                    for kind, seconds in record["work_seconds"].items():
-                        work[kind] += seconds
+            stages = read_json(path)
+            try:
+                for record in (stages[name] for name in _STAGES if stages.get(name)):
+                    if since is None or datetime.fromisoformat(record["started"]) >= since:
+                        jobs += record["cpu_seconds"]
+                        for kind, seconds in record["work_seconds"].items():
+                            work[kind] += seconds
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise UserError(f"{path}: damaged; delete it and run again") from None
     return Cost(work, jobs)
 
 

@@ -7,6 +7,7 @@ and NAME_without_2, which an experiment may name together by NAME. So does one o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from cfm.errors import UserError
 from cfm.methods.base import Method
 from cfm.registry import dataset_family, method_family
 from cfm.settings import Entry
-from cfm.strict import Where, build, check_name, load_yaml
+from cfm.strict import PLAIN, Where, build, check_name, check_plain, load_yaml
 
 FOLDER = Path("config")
 _ENTRY_KEYS = tuple(Entry.__dataclass_fields__)
@@ -32,6 +33,11 @@ class NamedMethod:
     name: str
     entry: Entry
     method: Method
+
+    @property
+    def external(self) -> bool:
+        """Are its samples written by a program outside this package?"""
+        return self.entry.family == "external"
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def load_datasets() -> dict[str, NamedDataset]:
             invalid = dataset.invalid()
             if invalid:
                 raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: {invalid}")
-            if not name.isidentifier():
+            if not re.fullmatch(PLAIN, name):
                 raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: makes '{name}', which is no name of a data set")
             if name in found:
                 raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: makes '{name}', which there is already")
@@ -79,7 +85,7 @@ def by_name(datasets: Mapping[str, NamedDataset]) -> dict[str, list[str]]:
 
 
 def _entries(kind: str) -> list[tuple[str, Any]]:
-    return list(load_yaml(FOLDER / f"{kind}.yaml").items())
+    return [(str(name), value) for name, value in load_yaml(FOLDER / f"{kind}.yaml").items()]
 
 
 def _expanded(name: str, value: Any) -> Iterator[tuple[str, str | None, Any]]:
@@ -99,11 +105,12 @@ def _expanded(name: str, value: Any) -> Iterator[tuple[str, str | None, Any]]:
 
 def _entry(name: str, value: Any, kind: str, experiments: list[str]) -> tuple[Entry, Any]:
     where = Where(f"{FOLDER}/{kind}.yaml") / name
-    if not name.isidentifier() or not name.islower():
-        raise UserError(f"{where}: a name is lower-case letters, digits and underscores")
+    check_plain(name, "name", Where(f"{FOLDER}/{kind}.yaml"))
     if not isinstance(value, dict):
         raise UserError(f"{where}: a mapping is expected, got {value!r}")
     entry = build(Entry, {key: item for key, item in value.items() if key in _ENTRY_KEYS}, where)
+    if not entry.label.isprintable() or "$" in entry.label:
+        raise UserError(f"{where / 'label'}: one line of text without $ is expected")
     if kind == "datasets" and entry.experiments:
         raise UserError(f"{where}: unknown key 'experiments'; an experiment's file names its data sets")
     for experiment in entry.experiments:

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from cfm.config import Config
 from cfm.figures.base import COLOURS
 from cfm.resume import read_arrays
+from cfm.samples import read
 from cfm.settings import Figure
+from cfm.stages.data import load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +24,17 @@ _TURN = 25  # corners of a round end
 
 
 def first_samples(config: Config, experiment: str, settings: Figure, dataset: str, method: str) -> dict[str, Array]:
-    """The samples of the figure's solver, first seed."""
+    """The samples of the figure's solver, first seed; of an external method with its end points alone, why not."""
     assert settings.solver is not None
     run = config.layout.run(experiment, dataset, method, config.experiments[experiment].seeds[0])
-    return read_arrays(config.layout.samples(run, settings.solver))
+    path = config.layout.samples(run, settings.solver)
+    if not config.methods[method].external:
+        return read_arrays(path)
+    stored, reason = read(path, load(config.layout.data(experiment, dataset)))
+    whole = "trajectory" in stored or config.experiments[experiment].solvers[settings.solver].batch is not None
+    if reason is None and "failure" not in stored and not whole:
+        reason = "the way to its ends is not known"
+    return dict(stored) if reason is None else {"failure": np.array(reason)}
 
 
 def at(t: float, times: Array, values: Array) -> Array:

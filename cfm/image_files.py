@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +68,16 @@ _MNIST_SHA256 = {
 }
 
 
+_MNIST_BYTES = 16 + 60_000 * 28 * 28  # of the largest of them
+
+
 def _mnist(paths: Sequence[Path]) -> tuple[Pool, Pool]:
     parts = []
     for path, sha256 in zip(paths, _MNIST_SHA256.values(), strict=True):
         try:
-            content = gzip.decompress(path.read_bytes())
-        except (OSError, EOFError) as error:
+            with gzip.open(path) as packed:
+                content = packed.read(_MNIST_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
             raise UserError(
                 f"{path}: not a whole gzip file ({error}); delete it and run `python -m cfm fetch`"
             ) from None

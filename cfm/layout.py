@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+METHOD_RULES = Path("workflow/rules/methods")  # of external methods, a file for each
+
 
 @dataclass(frozen=True)
 class Layout:

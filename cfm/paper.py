@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from cfm.errors import UserError
-from cfm.strict import Where, build
+from cfm.strict import Where, build, read_yaml
 
 FILE = Path("config/paper.yaml")
 
@@ -38,7 +36,9 @@ class Published:
 
 def load_published() -> dict[tuple[str, str, str | None, str], Published]:
     """Every published cell by (table, row, data set, metric)."""
-    entries: Any = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    entries: Any = read_yaml(FILE)
+    if not isinstance(entries, list):
+        raise UserError(f"{FILE}: a list of published values is expected")
     cells: dict[tuple[str, str, str | None, str], Published] = {}
     for number, entry in enumerate(entries):
         cell = build(Published, entry, Where(str(FILE)) / number)

@@ -31,13 +31,21 @@ class Note:
     slurm: str = ""
 
     @property
+    def valid(self) -> bool:
+        """Is it a note as jobs write them, fit to be printed?"""
+        whole = all(type(number) is int for number in (self.pid, self.step, self.steps)) and self.pid > 0
+        clocks = all(type(clock) is float for clock in (self.began, self.updated))
+        words = all(isinstance(text, str) and text.isprintable() for text in (self.job, self.text))
+        return whole and clocks and words and " " in self.job
+
+    @property
     def alive(self) -> bool:
         """Is the process that wrote the note still there? On another machine: has it been heard of lately?"""
         if self.host not in ("", socket.gethostname()):
             return time.time() - self.updated < _SILENT_SECONDS
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):
             return False
         except PermissionError:
             return True
@@ -75,7 +83,9 @@ def notes(folder: Path, in_slurm: Collection[str] | None = None) -> Iterator[Not
     for path in sorted(folder.glob("*.json")):
         try:
             note = Note(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
+            continue
+        if not note.valid:
             continue
         ended = in_slurm is not None and note.slurm and note.slurm not in in_slurm
         if note.alive and not ended:

@@ -16,7 +16,7 @@ from cfm.config import Config, Run, canonical, digest
 from cfm.errors import UserError
 from cfm.figures.base import datasets_shown, draw, shows, suffixes
 from cfm.referee import write_claims
-from cfm.resume import write_json, write_text
+from cfm.resume import read_json, write_json, write_text
 from cfm.settings import Experiment
 from cfm.stages.collect import COLUMNS, read_runs, rows_of
 from cfm.tables.base import make
@@ -106,7 +106,7 @@ def _key(run: Run) -> str:
 def _stored(folder: Path) -> dict[str, Any]:
     path = folder / "provenance.json"
     empty: dict[str, Any] = {"runs": {}, "facts": {}}
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
+    return read_json(path) if path.exists() else empty
 
 
 def settings_digest(config: Config, experiment: str, dataset: str, method: str) -> str:
@@ -124,7 +124,7 @@ def _merge_facts(stored: dict[str, Any], done: dict[Run, Path], config: Config, 
     runs = {_key(r): stored["runs"][_key(r)] for r in specs if stored["runs"].get(_key(r), {}).get("spec") == specs[r]}
     facts: dict[str, list[Any]] = stored["facts"]
     for run, folder in done.items():
-        records = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        records = read_json(folder / "provenance.json")
         stages = {stage: records[stage] for stage in _STAGES if records.get(stage)}
         runs[_key(run)] = {
             "spec": specs[run],

@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cfm import claims, cost, slurm
 from cfm.config import Config
 from cfm.errors import UserError
+from cfm.external import forget_failures, require_rules
 from cfm.overview import Overview
 from cfm.status import run_states, skipped_lines
 from cfm.strict import Where, check_name, load_yaml
@@ -31,6 +32,7 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     check_name(profile, [path.name for path in PROFILES.iterdir()], "profile", Where("PROFILE"))
     if not re.fullmatch(r"all|[1-9]\d*", cores):
         raise UserError(f"CORES: a number or 'all' is expected, got '{cores}'")
+    require_rules(config)
     root = config.layout.root
     settings = load_yaml(PROFILES / profile / "config.yaml")
     with _only_one(root / ".lock"):
@@ -38,6 +40,8 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
         left = slurm.cancel_left(root)
         if left:
             print(f"ended {left} Slurm jobs that a killed run had left", flush=True)
+        failed = [s for s in run_states(config) if s.state == "failed" and config.methods[s.method].external]
+        forget_failures(config, [(s.experiment, s.dataset, s.method, s.seed) for s in failed])
         command = [sys.executable, "-m", "cfm.snakemake", "--workflow-profile", str(PROFILES / profile)]
         command += _scheduling(settings, root, cores)
         command += ["--nolock", "--config", f"budget={config.budget}"]
@@ -79,13 +83,21 @@ def _only_one(path: Path) -> Iterator[None]:
     Snakemake inherits it, so that a workflow whose parent was killed still keeps others out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as lock:
+    _require_own_files([path, *(path.parent / "logs").rglob("*")])
+    with open(path, "a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{path}: another `make reproduce` of this budget is running; wait for it") from None
         os.set_inheritable(lock.fileno(), True)
         yield
+
+
+def _require_own_files(paths: Iterable[Path]) -> None:
+    """What is written in place, and not beside and then renamed, must not be a link to somewhere else."""
+    for path in paths:
+        if path.is_symlink():
+            raise UserError(f"{path}: a symbolic link, which nothing here makes: remove it")
 
 
 def _announce(config: Config) -> None:

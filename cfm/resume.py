@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,15 +49,51 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; `UserError` if it is missing or damaged: none, with a key twice, with NaN or infinity."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in pairs}) < len(pairs):
+            raise ValueError("a key is given twice")
+        return dict(pairs)
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        if not isinstance(value, dict):
+            raise ValueError("no object")
+        return value
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; `make reproduce` writes it") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: damaged ({type(error).__name__}: {error}); delete it and run again") from None
+
+
 def write_arrays(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
     """Write an npz without pickle, atomically."""
     with atomic(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
 
 
+class TooLarge(ValueError):
+    """An archive that would unpack to far more than it is."""
+
+
+def check_archive(path: Path) -> None:
+    """Raise `TooLarge` if a zip or npz is a bomb: more than a gigabyte, and a hundred times its own size."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > max(1 << 30, 100 * path.stat().st_size):
+        raise TooLarge(f"unpacks to {unpacked} bytes")
+
+
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Read an npz without pickle; `UserError` if it is missing or damaged (a checksum is in the file)."""
     try:
+        check_archive(path)
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError:
@@ -64,13 +102,31 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise UserError(f"{path}: damaged ({type(error).__name__}); delete it and run again") from error
 
 
+_CHECKSUM = "crc32"
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    import torch
+
+    found = zlib.crc32(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found = zlib.crc32(f"{name} {tensor.dtype} {[*tensor.shape]}".encode(), found)
+        found = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file atomically."""
+    """Write a safetensors file atomically, with a checksum of all that is in it (the format has none)."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with atomic(path) as temporary:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, temporary, metadata=dict(metadata))
+        try:
+            save_file(contiguous, temporary, metadata={**metadata, _CHECKSUM: _checksum(contiguous, metadata)})
+        except SafetensorError as error:  # what is OSError elsewhere
+            raise UserError(f"{path}: cannot be written ({error})") from None
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -79,7 +135,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata: dict[str, str] = file.metadata() or {}
+        expected = metadata.pop(_CHECKSUM, None)  # files of earlier versions have none
+        if expected is not None and expected != _checksum(tensors, metadata):
+            raise ValueError("checksum")
+        return tensors, metadata
     except FileNotFoundError:
         raise UserError(f"{path}: missing; `make reproduce` writes it") from None
     except Exception as error:

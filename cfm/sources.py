@@ -81,6 +81,13 @@ class Source:
             return
         from http.client import HTTPException  # here, since the check of the configuration is to be quick
 
+        place = Path(self.file)
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise UserError(f"{self.file}: url: an address that begins with http:// or https:// is expected")
+        if place.is_absolute() or ".." in place.parts:
+            raise UserError(
+                f"{self.file}: file: what is downloaded goes into {cache()}: a name without '..' is expected"
+            )
         host = urlsplit(self.url).netloc
         if host in _silent_hosts:
             raise Unreachable(f"{self.file}: not downloaded: {host} did not answer")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from cfm import slurm
 from cfm.config import Config
 from cfm.entries import NamedDataset, by_name
 from cfm.errors import UserError
+from cfm.measured import read_metrics
 from cfm.progress import notes
 
 _STAGES = ("train", "sample", "evaluate", "objective")
@@ -47,7 +47,8 @@ def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[
                     state, reason = _state(folder)
                     if state == "missing" and at_work:
                         state = "running"
-                    stage = "train" if config.training(experiment, method) else "sample"
+                    own = not config.methods[method].external  # the log of another's rule is that of its samples
+                    stage = "train" if own and config.training(experiment, method) else "sample"
                     stage = "objective" if config.experiments[experiment].objective else stage
                     log = config.layout.log(f"{experiment}/{dataset}/{method}-{stage}-{chunk[0]}")
                     states.append(RunState(experiment, dataset, method, seed, state, reason, log))
@@ -55,10 +56,10 @@ def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[
 
 
 def _state(folder: Path) -> tuple[str, str]:
-    try:
-        results = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    path = folder / "metrics.json"
+    if not path.exists():
         return "missing", ""
+    results = read_metrics(path)
     failed = [result["reason"] for result in results.values() if result["status"] == "failed"]
     return ("failed", failed[0]) if failed else ("done", "")
 

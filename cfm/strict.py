@@ -10,9 +10,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import re
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +25,9 @@ from cfm.errors import UserError
 
 T = TypeVar("T")
 
+PLAIN = r"[a-z][a-z0-9_]{0,63}"  # what may be part of a path and of a command
+_LARGEST = 1 << 20  # bytes of a file of config/
+_SHOWN = 80  # characters of a wrong name or value
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _SCHEMA_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
@@ -51,18 +56,38 @@ def check_name(name: str, known: Iterable[str], what: str, where: Where) -> str:
     """`name` if it is one of `known`; `UserError` with the nearest valid name otherwise."""
     options = list(known)
     if name not in options:
-        raise UserError(f"{where}: unknown {what} '{name}'; {nearest(name, options)}")
+        raise UserError(f"{where}: unknown {what} '{name[:_SHOWN]}'; {nearest(name[:_SHOWN], options)}")
     return name
 
 
-def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file (safe loader); `UserError` where it is missing, malformed or no mapping."""
+def check_plain(name: str, what: str, where: Where) -> str:
+    """`name` if it may be part of a path and of a command: letters of the alphabet, digits, underscores."""
+    if not re.fullmatch(PLAIN, name):
+        raise UserError(
+            f"{where}: {name[:_SHOWN]!a} is no {what}: lower-case letters a to z, digits and underscores, at most 64"
+        )
+    return name
+
+
+def read_yaml(path: Path) -> Any:
+    """What is in a YAML file (safe loader); `UserError` where it is missing or malformed."""
     try:
-        value = _NoDuplicates(path.read_text(encoding="utf-8")).get_single_data()
+        if path.stat().st_size > _LARGEST:
+            raise UserError(f"{path}: larger than {_LARGEST} bytes")
+        return _Plain(path.read_text(encoding="utf-8")).get_single_data()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); run from the project's root") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply") from None
+    except ValueError as error:  # no UTF-8, a date that is none, a number of thousands of digits
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; `UserError` where it is missing, malformed or no mapping."""
+    value = read_yaml(path)
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -70,12 +95,19 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-class _NoDuplicates(yaml.SafeLoader):
-    """YAML's safe loader, with a key that is given twice as an error instead of a silent override."""
+class _Plain(yaml.SafeLoader):
+    """YAML's safe loader without aliases (ten lines of them can stand for more than fits into memory), and with a key
+    that is given twice as an error instead of a silent override."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.get_event()
+            raise yaml.composer.ComposerError(problem="aliases (*) are not used here", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = {str(key) for key in keys if keys.count(key) > 1}
+        keys = Counter(str(self.construct_object(key, deep=True)) for key, _ in node.value)
+        twice = [key for key, times in keys.items() if times > 1]
         if twice:
             raise yaml.constructor.ConstructorError(
                 problem=f"key given twice: {', '.join(sorted(twice))}", problem_mark=node.start_mark
@@ -174,6 +206,8 @@ def _convert(kind: Any, value: Any, where: Where, partial: bool) -> Any:
         return float(value)
     if type(value) is not kind:
         _wrong(_NAMES[kind], value, where)
+    if kind is float and not math.isfinite(value):
+        _wrong("a finite number", value, where)
     return value
 
 
@@ -181,4 +215,6 @@ def _wrong(expected: str, value: Any, where: Where) -> typing.NoReturn:
     hint = ""
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
         hint = f"; YAML reads {value} as text, write {float(value)!r}"
-    raise UserError(f"{where}: {expected} is expected, got {value!r}{hint}")
+    shown = repr(value)
+    shown = shown if len(shown) <= 2 * _SHOWN else f"{shown[: 2 * _SHOWN]}..."
+    raise UserError(f"{where}: {expected} is expected, got {shown}{hint}")

@@ -74,7 +74,10 @@ class Trainer:
         self._measuring = [0.0 for _ in seeds]
         self._loss_sum = torch.zeros(len(seeds), device=device)
         if state.exists():
-            self._load()
+            try:
+                self._load()
+            except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+                raise UserError(f"{state}: damaged ({type(error).__name__}); delete it and run again") from error
 
     def run(self, report: Callable[[int, int, str], None]) -> None:
         """Train to the last step; `report(step, steps, text)` after every check."""
@@ -191,10 +194,8 @@ class Trainer:
         shown = self.optimiser.shown()
         for place, seed in enumerate(self.seeds):
             found = self._distances(place, seed)
-            seconds = self._seconds[place]
-            row = Row(
-                self.step, train_loss[place], val_loss[place], *seconds, val_w2=found.w2, val_frechet=found.frechet
-            )
+            row = Row(self.step, train_loss[place], val_loss[place], *self._seconds[place])
+            row.val_w2, row.val_frechet = found.w2, found.frechet
             self.history.rows[place].append(row)
             if not math.isfinite(row.train_loss):
                 self.history.failures.setdefault(seed, f"the loss is not finite by step {self.step}")

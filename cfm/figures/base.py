@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cfm.captions import caption
 from cfm.config import Config
+from cfm.errors import UserError
 from cfm.resume import atomic, write_text
 from cfm.settings import Figure
+from cfm.strict import Where, check_name
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -80,13 +82,20 @@ def seeds_shown(config: Config, experiment: str, kind: str) -> tuple[int, ...]:
 
 
 def draw(config: Config, experiment: str, name: str, dataset: str | None) -> None:
-    """Write a figure of an experiment, for one data set or all, in its formats, and its caption."""
+    """Write a figure of an experiment, for one data set or all as its kind has it, in its formats, and its caption.
+
+    `UserError` if it does not show the data set.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     settings = config.experiments[experiment].figures[name]
+    if shows(settings.kind) in ("data", "samples"):
+        check_name(dataset or "", datasets_shown(config, experiment, settings), "data set", Where("--dataset"))
+    elif dataset is not None:
+        raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
     kind = importlib.import_module(f"cfm.figures.{settings.kind}")
     seeds = seeds_shown(config, experiment, settings.kind)
     with pyplot.rc_context(STYLE):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config, Run
+from cfm.errors import UserError
+from cfm.measured import read_metrics
 from cfm.metrics import metric_of
 from cfm.resume import write_text
 
@@ -36,16 +37,24 @@ def rows_of(runs: Mapping[Run, Path]) -> list[dict[str, Any]]:
 
 
 def read_runs(path: Path) -> pd.DataFrame:
-    """`runs.csv` as a table."""
+    """`runs.csv` as a table; `UserError` if it is missing or damaged."""
     import pandas as pd
 
-    types = {"nfe": "Int64", "reason": "string"}
-    return pd.read_csv(path, dtype=types, keep_default_na=True, float_precision="round_trip")
+    types = {"nfe": "Int64", "seed": "int64", "value": "float64", "reason": "string"}
+    try:
+        table = pd.read_csv(path, dtype=types, keep_default_na=True, float_precision="round_trip")
+        if [*table.columns] != COLUMNS:
+            raise ValueError("columns")
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; `make reproduce` writes it") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({type(error).__name__}); delete it and run again") from None
+    return table
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for solver, result in json.loads(path.read_text(encoding="utf-8")).items():
+    for solver, result in read_metrics(path).items():
         common = {
             "solver": solver,
             "nfe": result["nfe"],

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from cfm.datasets.base import Prepared
-from cfm.errors import RunFailed, UserError
+from cfm.errors import RunFailed, UserError, one_line
+from cfm.measured import read_metrics
 from cfm.metrics import METRICS
 from cfm.metrics.base import Evaluation
 from cfm.provenance import Stopwatch, file_digest
@@ -50,7 +51,7 @@ def evaluate(
         for name in solvers:
             path = folder / "samples" / f"{name}.npz"
             stored = read_arrays(path)
-            stages |= json.loads(str(stored.get("provenance", "{}")))
+            stages |= _provenance(path, stored)
             stages[f"samples_{name}_sha256"] = file_digest(path)
             began = time.process_time()
             results[name] = _measure(path, stored, metrics, data, references)
@@ -64,12 +65,19 @@ def evaluate(
         report(done, len(runs), f"seed {seed}, {len(results)} solvers")
 
 
+def _provenance(path: Path, stored: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    try:
+        return dict(json.loads(str(stored.get("provenance", "{}"))))
+    except (ValueError, TypeError):
+        raise UserError(f"{path}: damaged (provenance is no JSON object); delete it and run again") from None
+
+
 def _references(folder: Path) -> dict[str, float]:
     """W2^2 between source and target of each test set, as the identity control measured them."""
     path = folder / "metrics.json"
     if not path.exists():
         raise UserError(f"{path} is missing: evaluate the method 'identity' first, whose distances the metrics need")
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = read_metrics(path)
     found: dict[str, float] = {}
     for result in stored.values():
         for split, suffix in _TEST_SETS.items():
@@ -87,7 +95,10 @@ def _measure(
 ) -> dict[str, Any]:
     """`{status, reason, nfe, metrics: {name: value}}` of one solver."""
     if "failure" in stored:
-        return {"status": "failed", "reason": str(stored["failure"]), "nfe": None, "metrics": {}}
+        return {"status": "failed", "reason": one_line(str(stored["failure"])), "nfe": None, "metrics": {}}
+    for name in ("x0", "nfe", "seconds", "t" if "trajectory" in stored else "x1"):
+        if name not in stored or stored[name].dtype.kind not in "fiu":
+            raise UserError(f"{path}: damaged (no array of numbers '{name}'); delete it and run again")
     values: dict[str, float] = {}
     try:
         for split, evaluation in _evaluations(path, stored, metrics, data, references).items():

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from cfm.device import choose, reserved
+from cfm.errors import UserError
 from cfm.history import table
 from cfm.learning import mean_w2
 from cfm.methods.base import Method
@@ -30,11 +31,15 @@ class Model:
     train_seconds: float
     learning_w2: float | None
     provenance: dict[str, object]
+    path: Path | None = None
 
     def network(self, method: Method, settings: Training, dim: int) -> nn.Module:
         """The network, as a stack of one."""
         net = method.network(1, dim, settings)
-        load_layers(net, 0, self.layers)
+        try:
+            load_layers(net, 0, self.layers)
+        except (KeyError, RuntimeError) as error:
+            raise UserError(f"{self.path}: damaged (not this method's network: {error})") from None
         return net.eval()
 
 
@@ -108,6 +113,9 @@ def load_model(path: Path, settings: Training) -> Model:
     tensors, metadata = read_tensors(path)
     prefix = f"{settings.checkpoint}."
     layers = {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
-    learning_w2 = float(metadata["learning_w2"]) if metadata["learning_w2"] else None
-    seconds, provenance = float(metadata["train_seconds"]), json.loads(metadata["provenance"])
-    return Model(layers, metadata["failure"] or None, seconds, learning_w2, provenance)
+    try:
+        learning_w2 = float(metadata["learning_w2"]) if metadata["learning_w2"] else None
+        seconds, provenance = float(metadata["train_seconds"]), dict(json.loads(metadata["provenance"]))
+        return Model(layers, metadata["failure"] or None, seconds, learning_w2, provenance, path)
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path}: damaged (not as trained models are); delete it and run again") from None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cfm import commands, digest
 from cfm import config as configuration
+from cfm import digest, stage_code
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def _digests() -> dict[tuple[str, str], str]:
     _forget()
     config = configuration.load("smoke")
     return {
-        (stage, method): commands.run_code(config, stage, "gaussian_8gaussians", method)
+        (stage, method): stage_code.run_code(config, stage, "gaussian_8gaussians", method)
         for stage in ("train", "sample", "evaluate")
         for method in ("otcfm", "identity", "oracle")
     }

@@ -39,9 +39,15 @@ class _Gaussian(Dataset):
         return (np.array([3.0, 0.0]) + 0.5 * rng.standard_normal((n, 2))).astype(np.float32)
 
 
-# VE starts from noise that no data set provides, Glow wants pictures; the float32 kernel is there because it fails.
+# VE starts from noise that no data set provides, Glow wants pictures; the float32 kernel is there because it fails;
+# external methods are not trained here.
 TRAINED = [
-    n for n, m in METHODS.items() if m.trained and not m.unsupported(_Gaussian()) and not n.startswith("sbcfm_float32")
+    n
+    for n, m in METHODS.items()
+    if m.trained
+    and not m.unsupported(_Gaussian())
+    and not n.startswith("sbcfm_float32")
+    and not CONFIG.methods[n].external
 ]
 
 

@@ -108,7 +108,7 @@ def test_the_readme_names_targets_files_and_verbs_that_exist() -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert link.startswith("https://") or Path(link).exists(), link
     verbs = Path("cfm/__main__.py").read_text()
-    for verb in re.findall(r"-m cfm ([a-z]+)", text):
+    for verb in re.findall(r"-m cfm ([a-z-]+)", text):
         assert f'"{verb}"' in verbs
     entry = re.search(r"( +my_variant:\n(?: +.*\n)+)", text)
     assert entry and set(next(iter(yaml.safe_load(entry[1]).values()))) <= {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pytest
+from safetensors import safe_open
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -109,19 +112,23 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 
 
-@pytest.fixture(scope="session")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project before its first run."""
-    folder = tmp_path_factory.mktemp("fresh") / "project"
-    folder.mkdir()
+def new_copy(folder: Path, budget: str = TINY) -> Project:
+    """The project before its first run, in a new folder, with a budget `smoke` and figures of its own."""
+    folder.mkdir(parents=True)
     for name in ("cfm", "config", "workflow", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "requirements.lock", "Makefile"):
         shutil.copy2(ROOT / name, folder / name)
-    (folder / "config/budgets/smoke.yaml").write_text(TINY)
+    (folder / "config/budgets/smoke.yaml").write_text(budget)
     experiment = folder / "config/experiments/toy2d.yaml"
     experiment.write_text(experiment.read_text().split("\nfigures:\n")[0] + FIGURES)
     return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project before its first run."""
+    return new_copy(tmp_path_factory.mktemp("fresh") / "project")
 
 
 @pytest.fixture(scope="session")
@@ -148,28 +155,29 @@ def new_project(fresh: Project, tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def numbers() -> Callable[[Project], dict[str, bytes]]:
     """Every number of a run that does not measure time, by file."""
-    import json
+    return read_numbers
 
-    import numpy as np
-    from safetensors import safe_open
 
-    def read(project: Project) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        # A kill in the middle of a write leaves its unfinished, hidden file beside the whole ones.
-        for path in (path for path in sorted(project.results.rglob("*")) if not path.name.startswith(".")):
-            name = str(path.relative_to(project.results))
-            if path.suffix == ".npz":
-                with np.load(path) as stored:
-                    kept = [key for key in stored.files if key not in ("seconds", "train_seconds", "provenance")]
-                    found[name] = b"".join(stored[key].tobytes() for key in kept)
-            elif path.suffix == ".safetensors":
-                with safe_open(path, "np") as file:
-                    found[name] = b"".join(file.get_tensor(key).tobytes() for key in sorted(file.keys()))
-            elif path.name == "metrics.json":
-                results = json.loads(path.read_text())
-                for result in results.values():
-                    result["metrics"] = {k: v for k, v in result["metrics"].items() if "seconds" not in k}
-                found[name] = json.dumps(results).encode()
-        return found
-
-    return read
+def read_numbers(project: Project) -> dict[str, bytes]:
+    """Every number of a run that does not measure time, by file."""
+    found: dict[str, bytes] = {}
+    # A kill in the middle of a write leaves its unfinished, hidden file beside the whole ones.
+    for path in (path for path in sorted(project.results.rglob("*")) if not path.name.startswith(".")):
+        name = str(path.relative_to(project.results))
+        if path.suffix == ".npz":
+            with np.load(path) as stored:
+                kept = [key for key in stored.files if key not in ("seconds", "train_seconds", "provenance")]
+                found[name] = b"".join(stored[key].tobytes() for key in kept)
+        elif path.suffix == ".safetensors":
+            with safe_open(path, "np") as file:
+                found[name] = b"".join(file.get_tensor(key).tobytes() for key in sorted(file.keys()))
+        elif path.name == "metrics.json":
+            results = json.loads(path.read_text())
+            for result in results.values():
+                result["metrics"] = {k: v for k, v in result["metrics"].items() if "seconds" not in k}
+            found[name] = json.dumps(results).encode()
+        elif path.suffix == ".csv" and path.name != "train.csv":
+            found[name] = "\n".join(line for line in path.read_text().splitlines() if "seconds" not in line).encode()
+        elif path.suffix == ".png":
+            found[name] = path.read_bytes()
+    return found

@@ -87,8 +87,8 @@ def test_an_experiment_without_its_data_is_said_and_ends_well(cells: Project) ->
     done = cells.cfm("reproduce", "--budget", "smoke", "--experiments", "cells", "--cores", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning: absent.npz: not downloaded from http://127.0.0.1:1/absent.npz: " in done.stderr
-    last = done.stdout.splitlines()[-1]
-    assert last.startswith("skipped: cells/absent: absent.npz (sha256 abc) is not there: `python -m cfm fetch`")
-    assert "data/absent.npz" in last and "CFM_DATA" in last
+    (skipped,) = [line for line in done.stdout.splitlines() if line.startswith("skipped: ")]
+    assert skipped.startswith("skipped: cells/absent: absent.npz (sha256 abc) is not there: `python -m cfm fetch`")
+    assert "data/absent.npz" in skipped and "CFM_DATA" in skipped
     asked = cells.cfm("data", "--budget", "smoke", "--experiment", "cells", "--dataset", "absent_without_1")
     assert asked.returncode == 2 and asked.stderr.startswith("error: absent_without_1: absent.npz (sha256 abc)")

@@ -25,7 +25,7 @@ rule claims:
         budget=CONFIG.budget,
         experiments=" ".join(CONFIG.experiments),
         shown=configuration.canonical({name: named.entry.label for name, named in CONFIG.datasets.items()}),
-        code=commands.stage_digest("claims"),
+        code=stage_code.stage_digest("claims"),
     message:
         "judge the paper's claims"
     shell:

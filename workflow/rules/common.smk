@@ -2,17 +2,23 @@
 
 import functools
 import os
+import sys
+from pathlib import Path
 
-from cfm import commands
+from cfm import stage_code
 from cfm import config as configuration
 from cfm.errors import UserError
+from cfm.external import require_rules
 from cfm.figures.base import datasets_shown, methods_shown, seeds_shown, shows, suffixes
-from cfm.layout import CLAIM_SUFFIXES, RUN_FILES, TABLE_SUFFIXES
+from cfm.layout import CLAIM_SUFFIXES, METHOD_RULES, RUN_FILES, TABLE_SUFFIXES
+from cfm.provenance import file_digest
 from cfm.report import FILES as REPORT_FILES
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 try:
     CONFIG = configuration.load(config.get("budget", "quick"), tuple(str(config.get("experiments", "")).split()))
+    require_rules(CONFIG)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -21,6 +27,10 @@ LAYOUT = CONFIG.layout
 CHUNKS = {name: CONFIG.chunks(name) for name, settings in CONFIG.experiments.items() if settings.datasets}
 # Those whose methods are trained and sampled; the others measure the regression target.
 TRAINED = {name: chunks for name, chunks in CHUNKS.items() if CONFIG.experiments[name].objective is None}
+
+
+# The methods of this package; the others have rules in workflow/rules/methods.
+OWN_METHODS = "|".join(name for name, named in CONFIG.methods.items() if not named.external)
 
 
 wildcard_constraints:
@@ -68,7 +78,7 @@ def spec_digest(stage, experiment, wildcards):
 
 def code_of(stage, wildcards):
     """Digest of the code of a stage: an edit reruns it, a comment does not."""
-    return commands.run_code(CONFIG, stage, wildcards.dataset, wildcards.method)
+    return stage_code.run_code(CONFIG, stage, wildcards.dataset, wildcards.method)
 
 
 def run_parameters(stage, experiment, seeds):
@@ -88,4 +98,49 @@ RUN_COMMAND = (
     "python -m cfm {params.stage} --budget {params.budget} --experiment {params.experiment}"
     " --dataset {wildcards.dataset} --method {wildcards.method} --seeds {params.seeds}"
     " --spec {params.spec} > {log} 2>&1"
+)
+
+
+def external_chunks(method):
+    """(experiment, seeds) of the jobs of an external method: none where no enabled experiment has it."""
+    if method not in CONFIG.methods or not CONFIG.methods[method].external:
+        raise WorkflowError(f"workflow/rules/methods: '{method}' is no entry with family 'external' in methods.yaml")
+    return [(name, seeds) for name, chunks in TRAINED.items() if method in CONFIG.methods_of(name) for seeds in chunks]
+
+
+def external_samples(method, experiment, seeds):
+    """The samples that a job of an external method writes; the data set stays a wildcard."""
+    return [path.replace("{method}", method) for path in sample_files(experiment, seeds)]
+
+
+def external_parameters(method, experiment, seeds, *files):
+    """The `params` of a rule that runs EXTERNAL_COMMAND; an edit of one of the program's files runs it again."""
+
+    def settings(wildcards):
+        return CONFIG.spec("sample", experiment, wildcards.dataset, method)
+
+    return {
+        "budget": CONFIG.budget,
+        "experiment": experiment,
+        "method": method,
+        "seeds": list(seeds),
+        "settings": settings,
+        "spec": lambda wildcards: configuration.digest(settings(wildcards)),
+        "code": [file_digest(Path(file)) for file in files],
+    }
+
+
+CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+
+# Run by the Python of this workflow, whatever environment the program after `--` has.
+os.environ["CFM_PYTHON"] = sys.executable
+
+
+envvars:
+    "CFM_PYTHON",
+
+
+EXTERNAL_COMMAND = (
+    '"$CFM_PYTHON" -m cfm external --budget {params.budget} --experiment {params.experiment}'
+    " --dataset {wildcards.dataset} --method {params.method} --seeds {params.seeds} --spec {params.spec}"
 )

@@ -29,7 +29,7 @@ for experiment in CHUNKS:
             budget=CONFIG.budget,
             experiment=experiment,
             settings=functools.partial(data_settings, experiment),
-            code=lambda wildcards: commands.data_code(CONFIG, wildcards.dataset),
+            code=lambda wildcards: stage_code.data_code(CONFIG, wildcards.dataset),
         message:
             "prepare {params.experiment}/{wildcards.dataset}"
         shell:

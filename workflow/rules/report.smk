@@ -20,7 +20,7 @@ rule report:
         budget=CONFIG.budget,
         experiments=" ".join(CONFIG.asked),
         shown=configuration.canonical([CONFIG.methods, CONFIG.datasets, CONFIG.asked]),
-        code=commands.stage_digest("report"),
+        code=stage_code.stage_digest("report"),
     message:
         "write the report"
     shell:

@@ -25,6 +25,8 @@ for experiment, chunks in TRAINED.items():
                 sample_files(experiment, seeds),
             log:
                 log_file(experiment, "sample", seeds),
+            wildcard_constraints:
+                method=OWN_METHODS,
             conda:
                 "../../envs/cfm.yaml"
             threads: 1

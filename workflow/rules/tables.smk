@@ -35,7 +35,7 @@ for experiment in CHUNKS:
         params:
             budget=CONFIG.budget,
             experiment=experiment,
-            code=commands.stage_digest("collect"),
+            code=stage_code.stage_digest("collect"),
         message:
             "collect {params.experiment}"
         shell:
@@ -64,7 +64,7 @@ for experiment, settings in CONFIG.experiments.items():
                 experiment=experiment,
                 table=name,
                 shown=shown(experiment, table),
-                code=commands.stage_digest("table", f"cfm.tables.{table.kind}"),
+                code=stage_code.stage_digest("table", f"cfm.tables.{table.kind}"),
             message:
                 "table {params.experiment}/{params.table}"
             shell:

@@ -25,6 +25,8 @@ for experiment, chunks in TRAINED.items():
                 run_files(experiment, seeds, "model.safetensors", "train.csv"),
             log:
                 log_file(experiment, "train", seeds),
+            wildcard_constraints:
+                method=OWN_METHODS,
             priority: 1
             conda:
                 "../../envs/cfm.yaml"
