@@ -17,8 +17,9 @@ status: setup
 bench: setup
 	@$(VENV)/bin/python -m cfm bench
 
+# A file of tests runs on one core, so that what its tests share is made once.
 test: setup
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile
 
 # Through a real Slurm that it starts here, and installs first if there is none: root only, else its tests are skipped.
 test-cluster: setup

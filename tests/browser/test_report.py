@@ -146,10 +146,14 @@ def test_a_figure_shows_another_data_set_and_its_full_size(browser: Any) -> None
 
 
 def test_a_curve_is_left_out(browser: Any) -> None:
-    curves = ".curves polyline"
-    before = len(browser.find_elements("css selector", curves))
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    def curves(driver: Any) -> int:
+        return len(driver.find_elements("css selector", ".curves polyline"))
+
+    before = WebDriverWait(browser, 30).until(curves)  # they are drawn once the page has its size
     _press(browser, ".curves .legend input", " ")
-    assert len(browser.find_elements("css selector", curves)) == before - 1 > 0
+    assert curves(browser) == before - 1 > 0
 
 
 def test_a_link_leads_to_a_log(browser: Any) -> None:
