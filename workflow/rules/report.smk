@@ -14,6 +14,7 @@ rule report:
         str(LAYOUT.report),
     log:
         str(LAYOUT.log("report")),
+    localrule: True
     conda:
         "../../envs/cfm.yaml"
     params:

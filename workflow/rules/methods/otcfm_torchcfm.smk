@@ -19,7 +19,8 @@ for experiment, seeds in external_chunks("otcfm_torchcfm"):
             "../../../envs/torchcfm.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
+            mem_mb=memory(2000),
+            runtime=minutes("train"),
         params:
             **external_parameters(
                 "otcfm_torchcfm",
