@@ -100,7 +100,13 @@ class Config:
         if dataset in self.skipped(experiment):
             raise UserError(f"{dataset}: {self.skipped(experiment)[dataset]}")
         if method is not None:
-            check_name(method, self.methods_of(experiment), "method", Where(f"{FOLDER}/methods.yaml"))
+            present = self.methods_of(experiment)
+            if method in self.methods and method not in present:
+                raise UserError(
+                    f"{method} takes no part in {experiment} at budget '{self.budget}': see `experiments` in "
+                    f"{FOLDER}/methods.yaml, `only` in {FOLDER}/budgets; valid: {', '.join(present)}"
+                )
+            check_name(method, present, "method", Where(f"{FOLDER}/methods.yaml"))
             reason = self.impossible(dataset, method)
             if reason:
                 possible = [m for d, m in self.pairs(experiment) if d == dataset]

@@ -119,6 +119,8 @@ def test_an_impossible_pair_is_refused_by_name() -> None:
     config = configuration.load("quick")
     with pytest.raises(UserError, match=r"fm: cannot run on 'moons_8gaussians': needs a standard normal source"):
         config.require("toy2d", "moons_8gaussians", "fm")
+    with pytest.raises(UserError, match=r"realnvp takes no part in toy2d at budget 'quick': see `experiments` in"):
+        config.require("toy2d", "moons_8gaussians", "realnvp")
 
 
 def test_a_failing_check_takes_no_torch_and_little_time(folder: Path) -> None:
