@@ -94,7 +94,7 @@ def _cell(
     note = f"{len(failed)} failed: {failed.reason.iloc[0]}" if len(failed) else ""
     values = column.by_seed(runs, method, metric)
     if not values:
-        found = "failed" if note else "not measured" if _applies(runs, mine, column, metric) else "not applicable"
+        found = "failed" if note else "not measured" if _applies(runs, mine, metric) else "not applicable"
         return Cell(method, column.name, metric, 0, None, None, *theirs, found, note)
     mean = statistics.fmean(values.values())
     std = statistics.stdev(values.values()) if len(values) > 1 else None
@@ -102,11 +102,10 @@ def _cell(
     return Cell(method, column.name, metric, len(values), mean, std, *theirs, found, note)
 
 
-def _applies(runs: pd.DataFrame, mine: pd.DataFrame, column: Column, metric: str) -> bool:
-    """Does a metric say anything of a method? Not if its runs lack what those of others have on these data."""
+def _applies(runs: pd.DataFrame, mine: pd.DataFrame, metric: str) -> bool:
+    """Does a metric say anything of a method's runs? Not if they lack what others of the experiment have."""
     name = metric.removesuffix("_large")  # not every method is carried over the large test set
-    others = runs[runs.dataset.isin(column.members) & (runs.metric == name)]
-    return mine.empty or others.empty or name in set(mine.metric)
+    return mine.empty or name in set(mine.metric) or name not in set(runs.metric)
 
 
 def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, metric: str) -> set[str]:
