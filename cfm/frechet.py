@@ -35,24 +35,24 @@ def in_colour(dim: int) -> bool:
     return shape is not None and shape[0] == 3
 
 
-def of_classifier(points: Points, known: Mapping[str, Points]) -> Features | None:
-    """Features (n, 64) of pictures in the data set's own classifier; None if its arrays hold none."""
+def of_classifier(known: Mapping[str, Points], *sets: Points) -> list[Features] | None:
+    """Features (n, 64) of sets of pictures in the data set's own classifier; None if its arrays hold none."""
     import torch
 
     from cfm.classifier import stored
 
-    net = stored(known, points.shape[1])
+    net = stored(known, sets[0].shape[1])
     if net is None:
         return None
     with torch.no_grad():
-        return np.asarray(net.features(torch.from_numpy(points)).numpy())
+        return [np.asarray(net.features(torch.from_numpy(points)).numpy()) for points in sets]
 
 
-def of_pictures(points: Points, known: Mapping[str, Points]) -> Features | None:
+def of_pictures(known: Mapping[str, Points], *sets: Points) -> list[Features] | None:
     """Features of the data set's classifier, else of EfficientNet-Lite0 for pictures in colour; None for the rest."""
-    found = of_classifier(points, known)
-    if found is None and in_colour(points.shape[1]):
+    found = of_classifier(known, *sets)
+    if found is None and in_colour(sets[0].shape[1]):
         from cfm.photographs import features
 
-        return features(points)
+        return [features(points) for points in sets]
     return found

@@ -64,8 +64,8 @@ def validation_distances(method: Method, net: nn.Module, data: Prepared, seed: i
         w2 = math.sqrt(wasserstein2_squared(flat(moved), flat(target)))
     except RunFailed:
         return Distances()
-    found, expected = (of_pictures(points, data.arrays) for points in (moved, target))
-    return Distances(w2, None if found is None or expected is None else frechet_distance(found, expected))
+    features = of_pictures(data.arrays, moved, target)
+    return Distances(w2, None if features is None else frechet_distance(*features))
 
 
 def mean_w2(rows: Sequence[Row]) -> float | None:

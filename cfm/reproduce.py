@@ -20,7 +20,7 @@ from cfm.config import Config
 from cfm.errors import UserError
 from cfm.external import forget_failures, require_rules
 from cfm.overview import Overview
-from cfm.status import run_states, skipped_lines
+from cfm.status import RunState, run_states, skipped_lines
 from cfm.strict import Where, check_name, load_yaml
 
 PROFILES = Path("workflow/profiles")
@@ -36,11 +36,12 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     root = config.layout.root
     settings = load_yaml(PROFILES / profile / "config.yaml")
     with _only_one(root / ".lock"):
-        _announce(config)
         left = slurm.cancel_left(root)
+        states = run_states(config)
+        _announce(config, states)
         if left:
             print(f"ended {left} Slurm jobs that a killed run had left", flush=True)
-        failed = [s for s in run_states(config) if s.state == "failed" and config.methods[s.method].external]
+        failed = [s for s in states if s.state == "failed" and config.methods[s.method].external]
         forget_failures(config, [(s.experiment, s.dataset, s.method, s.seed) for s in failed])
         command = [sys.executable, "-m", "cfm.snakemake", "--workflow-profile", str(PROFILES / profile)]
         command += _scheduling(settings, root, cores)
@@ -100,13 +101,13 @@ def _require_own_files(paths: Iterable[Path]) -> None:
             raise UserError(f"{path}: a symbolic link, which nothing here makes: remove it")
 
 
-def _announce(config: Config) -> None:
+def _announce(config: Config, states: Sequence[RunState]) -> None:
     print(f"budget '{config.budget}', results in {config.layout.root}")
-    states = Counter((state.experiment, state.state) for state in run_states(config))
+    counts = Counter((state.experiment, state.state) for state in states)
     for name, settings in config.experiments.items():
-        total = sum(count for (experiment, _), count in states.items() if experiment == name)
+        total = sum(count for (experiment, _), count in counts.items() if experiment == name)
         seeds = f"seeds {settings.seeds[0]}..{settings.seeds[-1]}, " if settings.seeds else ""
-        runs = f"{total} runs ({states[name, 'done']} done), " if total else ""
+        runs = f"{total} runs ({counts[name, 'done']} done), " if total else ""
         if total or settings.tables:
             print(f"  {name}: {settings.title}: {seeds}{runs}{len(settings.tables)} tables")
     for line in skipped_lines(config):

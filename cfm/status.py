@@ -15,7 +15,7 @@ from cfm.errors import UserError
 from cfm.measured import read_metrics
 from cfm.progress import notes
 
-_STAGES = ("train", "sample", "evaluate", "objective")
+STAGES = ("train", "sample", "evaluate", "objective")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[
     for experiment in config.experiments:
         for dataset, method in config.pairs(experiment):
             for chunk in config.chunks(experiment):
-                names = {slurm.rule(stage, experiment, chunk[0], dataset, method) for stage in _STAGES}
+                names = {slurm.rule(stage, experiment, chunk[0], dataset, method) for stage in STAGES}
                 at_work = f"{experiment}/{dataset}/{method}" in running or not rules.isdisjoint(names)
                 for seed in chunk:
                     folder = config.layout.run(experiment, dataset, method, seed)

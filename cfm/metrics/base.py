@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cfm.couplings import flat
+from cfm.frechet import Features
 
 Points = npt.NDArray[np.float32]
-Features = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)

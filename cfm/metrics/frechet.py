@@ -21,8 +21,8 @@ def _classifier(evaluation: Evaluation) -> Classifier | None:
 
 def frechet_classifier(evaluation: Evaluation) -> float | None:
     """Frechet distance (cfm/frechet.py) in the features of the data set's own classifier."""
-    found, expected = (of_classifier(x, evaluation.known) for x in (evaluation.x1, evaluation.target))
-    return None if found is None or expected is None else frechet_distance(found, expected)
+    features = of_classifier(evaluation.known, evaluation.x1, evaluation.target)
+    return None if features is None else frechet_distance(*features)
 
 
 def class_accuracy(evaluation: Evaluation) -> float | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
 from cfm.report.tables import Block, block
+from cfm.resume import read_json
 from cfm.stages.collect import read_runs
 from cfm.tables.base import Grid
 from cfm.tables.comparison import number
@@ -79,7 +79,7 @@ def _cpu_minutes(config: Config, experiment: str, method: str) -> str:
     for (_, name, _), folder in config.runs(experiment).items():
         path = folder / "provenance.json"
         if name == method and path.exists():
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = read_json(path)
             records = (stored[stage] for stage in ("train", "sample", "evaluate") if stored.get(stage))
             seconds += sum(record["cpu_seconds"] for record in records)
     return f"{seconds / 60:.2f}" if seconds else _NONE

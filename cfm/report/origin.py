@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cfm.config import Config
-
-_STAGES = ("train", "sample", "evaluate", "objective")
+from cfm.resume import read_json
+from cfm.status import STAGES
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,12 @@ def origin(config: Config, experiment: str) -> Origin | None:
         records = [record for path in done.values() for record in _records(path)]
         return _of_stages(len(done), sorted({seed for _, _, seed in done}), records)
     kept = config.layout.experiment(experiment) / "provenance.json"
-    return _of_kept(json.loads(kept.read_text(encoding="utf-8"))) if kept.exists() else None
+    return _of_kept(read_json(kept)) if kept.exists() else None
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    return [stored[stage] for stage in _STAGES if stored.get(stage)]
+    stored = read_json(path)
+    return [stored[stage] for stage in STAGES if stored.get(stage)]
 
 
 def _of_stages(runs: int, seeds: list[int], records: list[dict[str, Any]]) -> Origin:

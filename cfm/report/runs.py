@@ -9,10 +9,9 @@ from pathlib import Path
 
 from cfm.config import Config
 from cfm.stages.collect import read_runs
-from cfm.status import RunState, run_states
+from cfm.status import STAGES, RunState, run_states
 
 _STATES = ("done", "failed", "running", "unfinished", "not run")
-_STAGES = ("train", "sample", "evaluate", "objective")
 
 
 @dataclass(frozen=True)
@@ -99,5 +98,5 @@ def _unfinished(run: RunState) -> tuple[str, str]:
 def _logs(first: Path) -> dict[str, Path]:
     """The logs that there are of the stages that make a run, by stage; `first` is where that of the first one is."""
     method, _, seed = first.stem.rsplit("-", 2)
-    paths = {stage: first.with_name(f"{method}-{stage}-{seed}.log") for stage in _STAGES}
+    paths = {stage: first.with_name(f"{method}-{stage}-{seed}.log") for stage in STAGES}
     return {stage: path for stage, path in paths.items() if path.exists()}

@@ -13,27 +13,17 @@ import pytest
 
 from tests.cluster import local_slurm
 from tests.cluster.local_slurm import LocalSlurm
-from tests.pipeline.conftest import Project, fresh, numbers
+from tests.pipeline.conftest import Project, fresh, numbers, tiny_toy2d
 
 __all__ = ["fresh", "numbers"]  # fixtures
 
-BUDGET = """
-experiments:
-  toy2d:
-    only: [icfm, identity]
-    datasets: [gaussian_8gaussians]
-    seeds: [42, 43]
-    seeds_per_job: 2
-    sizes: {train: 300, val: 50, test: 60, test_large: 80}
-    train: {width: 8, batch_size: 32, steps: 30, validate_every: 10}
-    solvers:
-      rk4: {steps: 5}
+BUDGET = f"""{tiny_toy2d("icfm, identity", "gaussian_8gaussians")}\
   objective:
     only: [icfm]
     datasets: [gaussian_8gaussians]
     seeds: [42]
-    sizes: {train: 300, val: 50, test: 60, test_large: 80}
-    objective: {batch_size: 32, batches: 2, points: 16, times: 2}
+    sizes: {{train: 300, val: 50, test: 60, test_large: 80}}
+    objective: {{batch_size: 32, batches: 2, points: 16, times: 2}}
 """
 NAMES = "toy2d objective"
 # Polling and waiting for files as befits seconds on one disk, not hours on a cluster's.

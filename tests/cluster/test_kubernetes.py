@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.pipeline.conftest import ROOT, Project
+from tests.pipeline.conftest import ROOT, Project, environment
 
 pytestmark = pytest.mark.pipeline
 pytest.importorskip("kubernetes", reason="needs envs/kubernetes.txt")
@@ -26,9 +26,8 @@ def test_jobs_are_sent_with_their_resources_and_their_commands_work(small: Proje
     command = [sys.executable, "-m", "tests.cluster.kubernetes_stand_in", str(tmp_path / "sent")]
     command += ["--workflow-profile", "workflow/profiles/kubernetes", "--nolock"]
     command += ["--config", "budget=smoke", "experiments=objective"]
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join([str(project.folder), str(ROOT)])}
-    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, timeout=600)
+    both = {**environment(), "PYTHONPATH": os.pathsep.join([str(project.folder), str(ROOT)])}
+    done = subprocess.run(command, cwd=project.folder, env=both, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (project.folder / "results/smoke/objective/runs.csv").exists()
     sent = [json.loads(path.read_text()) for path in sorted((tmp_path / "sent").glob("*.json"))]

@@ -232,7 +232,7 @@ def test_every_command_says_what_is_skipped_and_why(folder: Path, capsys: pytest
     assert line.startswith("skipped: cells/absent: nowhere.npz (sha256 abc) is not there")
     print_status(config)
     assert line in capsys.readouterr().out
-    _announce(config)
+    _announce(config, run_states(config))
     assert line in capsys.readouterr().out
     commands.list_("quick")
     listed = capsys.readouterr().out

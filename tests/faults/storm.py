@@ -22,20 +22,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.pipeline.conftest import Project, _environment, new_copy, read_numbers
+from tests.pipeline.conftest import Project, environment, new_copy, read_numbers, tiny_toy2d
 
-BUDGET = """
-experiments:
-  toy2d:
-    only: [otcfm, identity]
-    datasets: [moons_8gaussians]
-    seeds: [42, 43]
-    seeds_per_job: 2
-    sizes: {train: 300, val: 50, test: 60, test_large: 80}
-    train: {width: 8, batch_size: 32, steps: 400, validate_every: 20}
-    solvers:
-      rk4: {steps: 5}
-"""
+BUDGET = tiny_toy2d("otcfm, identity", "moons_8gaussians", steps=400, validate_every=20)
 STAGES = ("data", "train", "sample", "evaluate", "collect", "table", "figure", "claims")
 VICTIMS = ("everything", "everything", "job", "snakemake", "make")  # the first is what a reboot does
 COMMAND = ("reproduce", "--budget", "smoke", "--experiments", "toy2d", "--cores", "2")
@@ -109,7 +98,7 @@ def start(project: Project, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "cfm", *COMMAND]
     with open(log, "wb") as out:
         return subprocess.Popen(
-            command, cwd=project.folder, stdout=out, stderr=out, env=_environment(), start_new_session=True
+            command, cwd=project.folder, stdout=out, stderr=out, env=environment(), start_new_session=True
         )
 
 

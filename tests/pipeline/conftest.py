@@ -25,19 +25,26 @@ figures:
   trajectories: {kind: trajectories, solver: rk4, caption: Trajectories.}
   evaluations: {kind: evaluations, solver: rk4, metrics: [w2], caption: Evaluations.}
 """
-# One data set with a normal source and the one without, two seeds; methods with and without a coupling, the controls.
-TINY = """
+
+
+def tiny_toy2d(methods: str, datasets: str, steps: int = 30, validate_every: int = 10) -> str:
+    """A budget of seconds for the experiment toy2d: two seeds, trained together."""
+    return f"""
 experiments:
   toy2d:
-    only: [icfm, otcfm, fm, identity, oracle]
-    datasets: [gaussian_8gaussians, moons_8gaussians]
+    only: [{methods}]
+    datasets: [{datasets}]
     seeds: [42, 43]
     seeds_per_job: 2
-    sizes: {train: 300, val: 50, test: 60, test_large: 80}
-    train: {width: 8, batch_size: 32, steps: 30, validate_every: 10}
+    sizes: {{train: 300, val: 50, test: 60, test_large: 80}}
+    train: {{width: 8, batch_size: 32, steps: {steps}, validate_every: {validate_every}}}
     solvers:
-      rk4: {steps: 5}
+      rk4: {{steps: 5}}
 """
+
+
+# One data set with a normal source and the one without; methods with and without a coupling, the controls.
+TINY = tiny_toy2d("icfm, otcfm, fm, identity, oracle", "gaussian_8gaussians, moons_8gaussians")
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Project:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            env=_environment(),
+            env=environment(),
         )
 
     def reproduce(self) -> subprocess.CompletedProcess[str]:
@@ -74,7 +81,7 @@ class Project:
             cwd=self.folder,
             stdout=output,
             stderr=output,
-            env=_environment(),
+            env=environment(),
             start_new_session=True,
         )
 
@@ -82,7 +89,7 @@ class Project:
         """Rules that Snakemake would run now, with their counts."""
         command = [sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/local", "-n"]
         command += ["--quiet", "rules", "--nolock", "--config", "budget=smoke", "experiments=toy2d"]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=_environment())
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment())
         assert done.returncode == 0, done.stdout + done.stderr
         counts = {}
         for line in (done.stdout + done.stderr).splitlines():
@@ -108,7 +115,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """That of this process, with the programs beside its Python."""
     return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 
 

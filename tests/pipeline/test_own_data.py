@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cfm.rng import stream
-from tests.pipeline.conftest import Project, _environment
+from tests.pipeline.conftest import Project, environment
 
 pytestmark = pytest.mark.pipeline
 
@@ -61,7 +61,7 @@ def _prepare(project: Project, *arguments: str) -> subprocess.CompletedProcess[s
     targets = [f"results/smoke/cells/{name}_without_1/data.npz" for name in ("mine", "wrong")]
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/local", "--cores", "1"]
     command += ["--nolock", *arguments, "--config", "budget=smoke", "experiments=cells", "--", *targets]
-    return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, env=_environment())
+    return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, env=environment())
 
 
 def test_a_wrong_file_stops_no_other_and_a_changed_one_is_read_anew(cells: Project) -> None:

@@ -1,14 +1,12 @@
 """The commands of the README, each of them run, on the budget of seconds."""
 
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import ROOT, Project
+from tests.pipeline.conftest import ROOT, Project, environment
 
 pytestmark = pytest.mark.pipeline
 
@@ -26,7 +24,6 @@ def _commands() -> list[str]:
 def test_every_command_runs(project: Project) -> None:
     commands = [line for line in _commands() if not line.startswith(_LEFT_OUT)]
     assert {line.split()[0] for line in commands} == {"make", ".venv/bin/python"} and len(commands) > 5
-    environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     python = project.folder / ".venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -39,5 +36,5 @@ def test_every_command_runs(project: Project) -> None:
             words += ["EXPERIMENTS=toy2d", "CORES=2"]
         elif "--budget" not in words and words[3] not in ("list", "new-method"):
             words += ["--budget", "smoke"]
-        done = subprocess.run(words, cwd=project.folder, capture_output=True, text=True, env=environment)
+        done = subprocess.run(words, cwd=project.folder, capture_output=True, text=True, env=environment())
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
