@@ -20,8 +20,10 @@ from unittest import mock
 
 from cfm.__main__ import main as cfm
 from cfm.train import Trainer
-from tests.faults.storm import BUDGET, differing
-from tests.pipeline.conftest import Project, new_copy, read_numbers
+from tests.faults.storm import differing
+from tests.pipeline.conftest import Project, new_copy, read_numbers, tiny_toy2d
+
+BUDGET = tiny_toy2d("otcfm, identity", "moons_8gaussians", steps=400, validate_every=20)
 
 WHERE = ("--budget", "smoke", "--experiment", "toy2d", "--dataset", "moons_8gaussians", "--method", "otcfm")
 RUN = "moons_8gaussians/otcfm/seed=42"

@@ -120,16 +120,17 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 
 
-def new_copy(folder: Path, budget: str = TINY) -> Project:
-    """The project before its first run, in a new folder, with a budget `smoke` and figures of its own."""
+def new_copy(folder: Path, budget: str | None = TINY) -> Project:
+    """The project before its first run, in a new folder; with a budget `smoke` and figures of its own if given."""
     folder.mkdir(parents=True)
     for name in ("cfm", "config", "workflow", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "requirements.lock", "Makefile"):
         shutil.copy2(ROOT / name, folder / name)
-    (folder / "config/budgets/smoke.yaml").write_text(budget)
-    experiment = folder / "config/experiments/toy2d.yaml"
-    experiment.write_text(experiment.read_text().split("\nfigures:\n")[0] + FIGURES)
+    if budget is not None:
+        (folder / "config/budgets/smoke.yaml").write_text(budget)
+        experiment = folder / "config/experiments/toy2d.yaml"
+        experiment.write_text(experiment.read_text().split("\nfigures:\n")[0] + FIGURES)
     return Project(folder)
 
 
@@ -167,11 +168,16 @@ def numbers() -> Callable[[Project], dict[str, bytes]]:
 
 
 def read_numbers(project: Project) -> dict[str, bytes]:
-    """Every number of a run that does not measure time, by file."""
+    """Every number of toy2d that does not measure time, by file."""
+    return numbers_below(project.results)
+
+
+def numbers_below(results: Path) -> dict[str, bytes]:
+    """Every number of an experiment that does not measure time, by file."""
     found: dict[str, bytes] = {}
     # A kill in the middle of a write leaves its unfinished, hidden file beside the whole ones.
-    for path in (path for path in sorted(project.results.rglob("*")) if not path.name.startswith(".")):
-        name = str(path.relative_to(project.results))
+    for path in (path for path in sorted(results.rglob("*")) if not path.name.startswith(".")):
+        name = str(path.relative_to(results))
         if path.suffix == ".npz":
             with np.load(path) as stored:
                 kept = [key for key in stored.files if key not in ("seconds", "train_seconds", "provenance")]
@@ -186,6 +192,6 @@ def read_numbers(project: Project) -> dict[str, bytes]:
             found[name] = json.dumps(results).encode()
         elif path.suffix == ".csv" and path.name != "train.csv":
             found[name] = "\n".join(line for line in path.read_text().splitlines() if "seconds" not in line).encode()
-        elif path.suffix == ".png":
+        elif path.suffix == ".png" and path.stem != "runtime":
             found[name] = path.read_bytes()
     return found
