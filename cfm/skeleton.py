@@ -81,6 +81,10 @@ for experiment, seeds in external_chunks("{name}"):
             str(LAYOUT.log(f"{{experiment}}/{{{{dataset}}}}/{name}-sample-{{seeds[0]}}")),
         conda:
             "{up}envs/cfm.yaml"
+        threads: 1
+        resources:
+            mem_mb=memory(2000),
+            runtime=minutes("train"),
         params:
             **external_parameters("{name}", experiment, seeds, "{rules}/{name}.py"),
         message:

@@ -88,8 +88,11 @@ def _write_run(config: Config, run: Path, rng: np.random.Generator, failed: bool
         write_arrays(config.layout.samples(run, solver), {"failure": np.array(REASON)} if failed else paths)
     write_json(run / "metrics.json", results)
     write_json(run / "provenance.json", {"train": _RECORD, "sample": _RECORD, "evaluate": _RECORD})
-    lines = ["step,train_loss,val_loss,seconds_coupling,seconds_step,seconds_validation,val_w2"]
-    lines += [f"{step},{rng.random() + 1},{rng.random() + 1},1.0,2.0,1.0,{rng.random()}" for step in (10, 20, 30)]
+    lines = ["step,train_loss,val_loss,seconds_coupling,seconds_step,seconds_validation,val_w2,val_frechet"]
+    lines += [
+        f"{step},{rng.random() + 1},{rng.random() + 1},1.0,2.0,1.0,{rng.random()},{rng.random()}"
+        for step in (10, 20, 30)
+    ]
     write_text(run / "train.csv", "\n".join(lines) + "\n")
 
 

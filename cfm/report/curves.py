@@ -10,7 +10,12 @@ from typing import Any
 
 from cfm.config import Config
 
-_QUANTITIES = {"val_w2": "W2 of validation points", "val_loss": "validation loss", "train_loss": "training loss"}
+_QUANTITIES = {
+    "val_w2": "W2 of validation points",
+    "val_frechet": "Fréchet distance of validation pictures",
+    "val_loss": "validation loss",
+    "train_loss": "training loss",
+}
 _CHECKS = 60  # at most, of each curve
 History = dict[int, dict[str, float]]  # by step
 

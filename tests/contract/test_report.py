@@ -216,16 +216,18 @@ def test_many_trajectories_have_fewer_points_each(config: Config, monkeypatch: p
     assert len(base64.b64decode(view["x"])) == 4 * 5 * 20
 
 
-def test_curves_are_means_over_seeds(config: Config) -> None:
+@pytest.mark.parametrize("quantity", ["val_w2", "val_frechet", "val_loss", "train_loss"])
+def test_curves_are_means_over_seeds(config: Config, quantity: str) -> None:
     found = curves(config, "toy2d")
     assert found is not None
     curve = found["datasets"]["gaussian_8gaussians"]["curves"]["icfm"]
     values = []
     for seed in (42, 43):
         path = config.layout.run("toy2d", "gaussian_8gaussians", "icfm", seed) / "train.csv"
-        values.append(float([*csv.DictReader(io.StringIO(path.read_text()))][-1]["val_w2"]))
+        values.append(float([*csv.DictReader(io.StringIO(path.read_text()))][-1][quantity]))
     assert curve["seeds"] == 2
-    assert curve["val_w2"][-1] == pytest.approx([30, np.mean(values), min(values), max(values)], rel=1e-3)
+    assert found["quantities"].keys() >= {quantity}
+    assert curve[quantity][-1] == pytest.approx([30, np.mean(values), min(values), max(values)], rel=1e-3)
 
 
 def test_wide_pictures_are_made_smaller(tmp_path: Path) -> None:
