@@ -7,10 +7,12 @@ measured against a spread of 1. The decoder that is kept undoes this in its firs
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +22,16 @@ from torch import Tensor
 from cfm.errors import RunFailed
 from cfm.nets.kept import as_arrays, from_arrays
 from cfm.nets.vae import SHRINKS, VAE
+from cfm.resume import read_tensors, write_tensors
 from cfm.rng import stream
 
 Pictures = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float32]
+Schedule = torch.optim.lr_scheduler.CosineAnnealingLR
 
 _CHUNK = 512  # pictures at once where nothing is trained
 _DECODER = "decoder."
+_WEIGHT, _MOMENT = "net.", "adam."
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,11 @@ class Autoencoder:
     learning_rate: float
 
 
-def train(settings: Autoencoder, pictures: Pictures, seed: int, device: torch.device) -> VAE:
-    """A VAE of pictures (n, channels, side, side); `RunFailed` if its loss is not finite."""
+def train(settings: Autoencoder, pictures: Pictures, seed: int, device: torch.device, state: Path) -> VAE:
+    """A VAE of pictures (n, channels, side, side); `RunFailed` if its loss is not finite.
+
+    Every epoch is kept in `state`, where a training that was killed goes on to the same bits.
+    """
     n, channels, side, _ = pictures.shape
     net = VAE(side, channels, settings.latent, settings.width)
     net.initialise(seed)
@@ -53,8 +61,9 @@ def train(settings: Autoencoder, pictures: Pictures, seed: int, device: torch.de
     optimiser = torch.optim.Adam(net.parameters(), lr=settings.learning_rate)
     size = min(settings.batch_size, n)
     batches = n // size
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * batches)
-    for epoch in range(settings.epochs):
+    schedule = Schedule(optimiser, settings.epochs * batches)
+    done = _restore(state, net, optimiser, schedule) if state.exists() else 0
+    for epoch in range(done, settings.epochs):
         total, order = 0.0, stream(seed, "vae/order", epoch).permutation(n)
         for k in range(batches):
             draws = stream(seed, "vae/noise", epoch * batches + k)
@@ -69,7 +78,30 @@ def train(settings: Autoencoder, pictures: Pictures, seed: int, device: torch.de
         if not math.isfinite(total):
             raise RunFailed(f"the loss of the autoencoder is not finite in epoch {epoch + 1}")
         print(f"autoencoder: epoch {epoch + 1} of {settings.epochs}, loss {total / batches:.4g}", file=sys.stderr)
+        _keep(state, epoch + 1, net, optimiser, schedule)
     return net.cpu()
+
+
+def _keep(state: Path, done: int, net: VAE, optimiser: torch.optim.Adam, schedule: Schedule) -> None:
+    tensors = {f"{_WEIGHT}{name}": weight for name, weight in net.state_dict().items()}
+    for place, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"{_MOMENT}{place}.{name}": tensor for name, tensor in moments.items()}
+    write_tensors(state, tensors, {"epochs": str(done), "schedule": json.dumps(schedule.state_dict())})
+
+
+def _restore(state: Path, net: VAE, optimiser: torch.optim.Adam, schedule: Schedule) -> int:
+    """The epochs that were done."""
+    tensors, said = read_tensors(state)
+    net.load_state_dict({name.removeprefix(_WEIGHT): x for name, x in tensors.items() if name.startswith(_WEIGHT)})
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name in (name for name in tensors if name.startswith(_MOMENT)):
+        place, quantity = name.removeprefix(_MOMENT).split(".")
+        moments.setdefault(int(place), {})[quantity] = tensors[name]
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    schedule.load_state_dict(json.loads(said["schedule"]))
+    for group, rate in zip(optimiser.param_groups, schedule.get_last_lr(), strict=True):
+        group["lr"] = rate
+    return int(said["epochs"])
 
 
 @torch.no_grad()

@@ -1,7 +1,8 @@
 """Codes of pictures, made once: the data sets of one file share a VAE and its codes, kept beside the downloads.
 
 The file's name is a digest of all that it depends on: settings, data, rows, and the code of VAE and reader. It is
-written whole or not at all, and of several jobs that need it at once one makes it while the others wait.
+written whole or not at all, and of several jobs that need it at once one makes it while the others wait. A training
+that was killed goes on after its last epoch.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def latents(
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             pictures, device = read(), choose("auto")
+            state = path.with_suffix(".safetensors")
             with reserved(device):
-                net = train(settings, pictures[trained_on], DATA_SEED, device)
+                net = train(settings, pictures[trained_on], DATA_SEED, device, state)
             write_arrays(path, encode(net, pictures, trained_on))
+            state.unlink()
     return read_arrays(path)

@@ -1,5 +1,7 @@
 """The VAE: its objective against the formula, that it learns, that the seed decides, that decoding undoes encoding."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,10 @@ def _blobs(n: int, side: int = 16, channels: int = 1) -> np.ndarray:
     return np.repeat((255 * np.exp(-squares / 0.03)).astype(np.uint8)[:, None], channels, axis=1)
 
 
-def _train(pictures: np.ndarray, seed: int = 1, **changes: Any) -> VAE:
-    return train(Autoencoder(**{**vars(SETTINGS), **changes}), pictures, seed, CPU)
+def _train(pictures: np.ndarray, seed: int = 1, state: Path | None = None, **changes: Any) -> VAE:
+    with tempfile.TemporaryDirectory() as folder:
+        path = state or Path(folder) / "state.safetensors"
+        return train(Autoencoder(**{**vars(SETTINGS), **changes}), pictures, seed, CPU, path)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,27 @@ def test_the_seed_decides_and_nothing_else_is_drawn_from() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not any(torch.equal(one[name], other[name]) for name in one if name.endswith("weight"))
+
+
+def test_a_killed_training_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, state, losses = _blobs(40), tmp_path / "state.safetensors", []
+    undisturbed = _train(few, epochs=4).state_dict()
+    real = VAE.loss
+
+    def killed(net: VAE, x: torch.Tensor, noise: torch.Tensor, beta: float) -> torch.Tensor:
+        if len(losses) == 5:  # in the third epoch of two batches
+            raise KeyboardInterrupt
+        losses.append(real(net, x, noise, beta))
+        return losses[-1]
+
+    monkeypatch.setattr(VAE, "loss", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _train(few, state=state, epochs=4)
+    calls: list[int] = []
+    monkeypatch.setattr(VAE, "loss", lambda net, *batch: calls.append(0) or real(net, *batch))
+    resumed = _train(few, state=state, epochs=4).state_dict()
+    assert len(calls) == 4  # not from the start
+    assert all(torch.equal(resumed[name], undisturbed[name]) for name in undisturbed)
 
 
 def test_beta_holds_the_codes_at_the_prior(net: VAE, pictures: np.ndarray) -> None:
