@@ -21,6 +21,7 @@ from cfm.errors import UserError
 from cfm.external import forget_failures, require_rules
 from cfm.overview import Overview
 from cfm.status import RunState, run_states, skipped_lines
+from cfm.stop import Terminated, sigterm_interrupts, stop
 from cfm.strict import Where, check_name, load_yaml
 
 PROFILES = Path("workflow/profiles")
@@ -126,14 +127,16 @@ def _watch(config: Config, command: list[str], log: Path) -> int:
     threading.Thread(target=overview.repeat, daemon=True).start()
     try:
         assert process.stdout is not None
-        with open(log, "w", encoding="utf-8") as file:
+        with sigterm_interrupts(), open(log, "w", encoding="utf-8") as file:
             for line in process.stdout:
                 file.write(line)
                 file.flush()
                 overview.see(line)
-        return process.wait()
-    except KeyboardInterrupt:
+            return process.wait()
+    except KeyboardInterrupt as reason:
         print("\nstopping: what is half-trained is kept", flush=True)
+        if isinstance(reason, Terminated):
+            stop(process.pid)
         process.wait()
         return _STOPPED
 

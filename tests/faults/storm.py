@@ -29,7 +29,7 @@ STAGES = {
     "data": 2, "objective": 1, "train": 4, "sample": 2, "evaluate": 2,
     "collect": 2, "table": 2, "figure": 3, "claims": 1, "report": 1,
 }  # fmt: skip
-KILLS_OF_A_ROUND = 12
+KILLS_OF_A_ROUND = 17
 VICTIMS = ("everything", "everything", "job", "snakemake", "make")  # the first is what a reboot does
 COMMAND = ("reproduce", "--budget", "smoke", "--cores", "2")
 LONGEST = 1800  # seconds that a run may take on a busy machine

@@ -172,12 +172,12 @@ def read_numbers(project: Project) -> dict[str, bytes]:
     return numbers_below(project.results)
 
 
-def numbers_below(results: Path) -> dict[str, bytes]:
+def numbers_below(folder: Path) -> dict[str, bytes]:
     """Every number of an experiment that does not measure time, by file."""
     found: dict[str, bytes] = {}
     # A kill in the middle of a write leaves its unfinished, hidden file beside the whole ones.
-    for path in (path for path in sorted(results.rglob("*")) if not path.name.startswith(".")):
-        name = str(path.relative_to(results))
+    for path in (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".")):
+        name = str(path.relative_to(folder))
         if path.suffix == ".npz":
             with np.load(path) as stored:
                 kept = [key for key in stored.files if key not in ("seconds", "train_seconds", "provenance")]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.storm import processes
 from tests.pipeline.conftest import Project, read_rows
 
 pytestmark = pytest.mark.pipeline
+REPRODUCE = ("reproduce", "--budget", "smoke", "--experiments", "toy2d", "--cores", "2")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def _step(resume: Path) -> int:
 
 
 def test_a_kill_of_the_whole_workflow_ends_with_the_same_bits(new_project: Project, finished: Project, numbers) -> None:  # type: ignore[no-untyped-def]
-    process = new_project.start("reproduce", "--budget", "smoke", "--experiments", "toy2d", "--cores", "2")
+    process = new_project.start(*REPRODUCE)
     deadline = time.monotonic() + 120
     while not list(new_project.results.rglob("model.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -79,6 +81,27 @@ def test_a_kill_of_the_whole_workflow_ends_with_the_same_bits(new_project: Proje
     done = new_project.reproduce()
     assert done.returncode == 0, done.stdout + done.stderr
     assert numbers(new_project) == numbers(finished)
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM to the command alone", "SIGTERM where interrupts are ignored"])
+def test_a_stop_ends_every_process_and_keeps_what_is_half_trained(new_project: Project, how: str) -> None:
+    new_project.replace("config/budgets/smoke.yaml", "steps: 30", "steps: 300000")
+    ignoring = how == "SIGTERM where interrupts are ignored"  # as under `nohup` in a script
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring else signal.default_int_handler)
+    with open(new_project.folder / "said", "wb") as said:
+        process = new_project.popen("-m", "cfm", *REPRODUCE, output=said)
+    signal.signal(signal.SIGINT, before)
+    resume, deadline = new_project.folder / "results/smoke/.resume", time.monotonic() + 300
+    while _step(resume) == 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if how == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.terminate()
+    assert process.wait(120) == 130
+    assert not processes(process.pid)
+    assert "stopping: what is half-trained is kept" in (new_project.folder / "said").read_text()
+    assert _step(resume) > 0
 
 
 def test_two_runs_at_once_are_one_run_and_one_clear_line(project: Project) -> None:
