@@ -14,6 +14,7 @@ _KERNEL_RANGE = 690.0
 _TOLERANCE, _REFERENCE_TOLERANCE = 1e-2, 1e-4
 _MAX_ITERATIONS = 20_000
 _OVER_RELAXATION, _NEAR = 1.7, 0.5  # w, and the error below which it is used
+_STALL = 200  # passes without a smaller error, after which it will not get there
 
 _SUMS = {"reassoc", "contract", "nsz"}  # sums in any order; infinities and NaN keep their meaning
 
@@ -62,6 +63,8 @@ def _scaled_kernel(x0: Floats, x1: Floats, epsilon: float, tolerance: float) -> 
     kernel = np.exp(cost, out=cost)
     with np.errstate(all="ignore"):
         u, v, error, passes = _sinkhorn(kernel, tolerance, _MAX_ITERATIONS, _OVER_RELAXATION)
+        if not error <= tolerance:  # from afar over-relaxation may go round in circles or overflow; plain steps do not
+            u, v, error, passes = _sinkhorn(kernel, tolerance, _MAX_ITERATIONS, 1.0)
     if not np.isfinite(error):
         raise RunFailed("the transport plan has non-finite entries")
     if error > tolerance:
@@ -78,7 +81,7 @@ def _sinkhorn(
     u <- u (a / (u K v))^w is Sinkhorn's step for w = 1; once it is near, w = 1.7 needs a quarter of the passes
     where they are many (Thibault et al. 2021). The v returned has w = 1, which makes the columns exact.
     One pass over the kernel makes all the products of an iteration; it supposes that w stays as it was, and is
-    repeated where it does not.
+    repeated where it does not. It ends early where the error stays above its smallest for `_STALL` passes.
     """
     n, m = kernel.shape
     u, u_next, v = np.empty(n), np.empty(n), np.full(m, 1 / m)
@@ -91,6 +94,7 @@ def _sinkhorn(
         for j in range(m):
             sums[j] += u[i] * kernel[i, j]
     omega, error, exact = 1.0, np.inf, v
+    smallest, since = np.inf, 0
     for passes in range(max_iterations):
         exact = 1 / (m * sums)
         while True:
@@ -109,7 +113,9 @@ def _sinkhorn(
             supposed, omega = omega, over_relaxation if error < _NEAR else 1.0
             if error <= tolerance or not np.isfinite(error) or omega == supposed:
                 break
-        if error <= tolerance or not np.isfinite(error):
+        since = 0 if error < smallest else since + 1
+        smallest = min(smallest, error)
+        if error <= tolerance or not np.isfinite(error) or since == _STALL:
             return u, exact, error, passes
         v = relaxed
         u, u_next = u_next, u

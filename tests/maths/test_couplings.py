@@ -91,6 +91,27 @@ def test_over_relaxation_saves_iterations_and_changes_nothing(monkeypatch: pytes
     np.testing.assert_allclose(entropic_plan(x0, x1, 2.0), plain, atol=1e-9)
 
 
+@pytest.mark.parametrize("factor", [2.2, 3.0])
+def test_plain_iterations_stand_in_where_relaxed_ones_do_not_converge(
+    monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    """A factor of 2 or more goes round in circles or overflows, anywhere."""
+    x0, x1 = _clouds(5, 64, 2)
+    monkeypatch.setattr(entropic, "_OVER_RELAXATION", 1.0)
+    plain = entropic_plan(x0, x1, 1.0)
+    monkeypatch.setattr(entropic, "_OVER_RELAXATION", factor)
+    np.testing.assert_array_equal(entropic_plan(x0, x1, 1.0), plain)
+
+
+def test_batches_with_far_outliers_have_a_plan() -> None:
+    """As single cells are: on one batch in two hundred of these, over-relaxation overflows at its first step."""
+    for seed in range(400):
+        rng = stream(seed, "outliers")
+        x0, x1 = rng.standard_normal((16, 2)), rng.standard_t(2, (16, 2)) + 3
+        plan = entropic_plan(x0, x1, max(2.0, cdist(x0, x1, "sqeuclidean").max() / 600))
+        assert np.abs(plan.sum(0) - 1 / 16).sum() + np.abs(plan.sum(1) - 1 / 16).sum() <= 0.01
+
+
 def test_entropic_plan_is_pots(monkeypatch: pytest.MonkeyPatch) -> None:
     """A well-kept library as referee: POT's log-domain Sinkhorn."""
     import ot
