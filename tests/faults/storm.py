@@ -18,13 +18,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.pipeline.conftest import Project, environment, new_copy, numbers_below
 
-# In the order in which an experiment comes to them, with the most kills of a round: some stages have one job only.
+# With the most kills of a round: some stages have one job only.
 STAGES = {
     "data": 2, "objective": 1, "train": 4, "sample": 2, "evaluate": 2,
     "collect": 2, "table": 2, "figure": 3, "claims": 1, "report": 1,
@@ -106,14 +106,16 @@ def start(project: Project, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def await_stage(process: subprocess.Popen[bytes], stage: str) -> bool:
-    """Until a job of the stage runs; False if the command ends before."""
+def await_stage(process: subprocess.Popen[bytes], wanted: Collection[str]) -> str | None:
+    """A wanted stage of which a job runs, as soon as there is one; None if the command ends before."""
     deadline = time.monotonic() + LONGEST
     while process.poll() is None and time.monotonic() < deadline:
-        if any(stage_of(command) == stage for command in processes(process.pid).values()):
-            return True
+        for command in processes(process.pid).values():
+            stage = stage_of(command)
+            if stage in wanted:
+                return stage
         time.sleep(0.02)
-    return False
+    return None
 
 
 def await_end(project: Project, process: subprocess.Popen[bytes], log: Path) -> int:
@@ -165,14 +167,15 @@ def storm(folder: Path, kills: int, rng: random.Random, count: Count) -> None:
         rounds += 1
         planned = min(KILLS_OF_A_ROUND, kills - count.injected.total())
         project, hit = fresh.copy(folder / f"round{rounds}"), Counter[str]()
-        plan = sorted(rng.sample([*STAGES], planned, counts=STAGES.values()), key=[*STAGES].index)
+        plan = rng.sample([*STAGES], planned, counts=STAGES.values())
         while True:
             process = start(project, log)
             victim, moment = rng.choice(VICTIMS), rng.uniform(0, DELAY)
-            if plan and await_stage(process, plan[0]):
+            stage = await_stage(process, plan) if plan else None
+            if stage is not None:
                 time.sleep(moment)
-                if _kill(victim, process.pid, plan[0]):
-                    stage = plan.pop(0)
+                if _kill(victim, process.pid, stage):
+                    plan.remove(stage)
                     hit[stage] += 1
                     count.injected[stage] += 1
                     print(f"kill {count.injected.total()}: {victim} at {stage} + {moment:.2f} s", flush=True)
