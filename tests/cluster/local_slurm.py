@@ -22,6 +22,7 @@ from pathlib import Path
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 ETC = Path("/etc/slurm")
 FILES = ("slurm.conf", "gres.conf")
+DAEMONS = ("slurmd", "slurmctld", "munged")  # in the order of stopping
 NICE = ["nice", "-n", str(max(0, 5 - os.nice(0)))]  # jobs do not go before other work on the machine
 
 # proctrack/pgid ends what has lost its parent too (linuxproc does not, and cgroups may not be had in a container).
@@ -70,8 +71,13 @@ def why_not() -> str | None:
         return "not root"
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):
         return "neither Slurm nor apt-get is here"
-    taken = [name for name in FILES if (ETC / name).exists()]
-    return f"{ETC / taken[0]} belongs to another Slurm" if taken else None
+    taken = [ETC / name for name in FILES if (ETC / name).exists() and not _left_over(ETC / name)]
+    return f"{taken[0]} belongs to another Slurm ({taken[0].resolve().parent})" if taken else None
+
+
+def _left_over(path: Path) -> bool:
+    """A link of this module's making whose daemons are gone, as after a kill and a restart."""
+    return path.is_symlink() and not any(LocalSlurm(path.resolve().parent).running(daemon) for daemon in DAEMONS)
 
 
 def install() -> None:
@@ -109,6 +115,7 @@ class LocalSlurm:
         (self.folder / "gres.conf").write_text(GRES.format(folder=self.folder))
         ETC.mkdir(exist_ok=True)
         for name in FILES:
+            (ETC / name).unlink(missing_ok=True)  # a left-over
             (ETC / name).symlink_to(self.folder / name)
         options = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid"}
         options |= {"log-file": "munged.log", "seed-file": "munged.seed"}
@@ -135,20 +142,25 @@ class LocalSlurm:
         if "is UP" in output("scontrol", "ping"):
             output("scancel", "--user=root", "--full")
             _until(lambda: not output("squeue", "--noheader"), 30, "jobs do not end")
-        for daemon in ("slurmd", "slurmctld", "munged"):
+        for daemon in DAEMONS:
             self._end(daemon, signal.SIGTERM)
         for name in FILES:
             if (ETC / name).resolve() == (self.folder / name).resolve():
                 (ETC / name).unlink()
 
-    def _end(self, daemon: str, number: signal.Signals) -> None:
-        """Signal the daemon that was started here, by its own process number, and wait for its end."""
+    def running(self, daemon: str) -> int | None:
+        """The process number of a daemon that was started here and runs."""
         try:
             pid = int((self.folder / f"{daemon}.pid").read_text())
             program = Path(f"/proc/{pid}/exe").resolve().name
         except (OSError, ValueError):
-            return
-        if program.startswith(daemon):  # Debian's is slurmctld-wlm
+            return None
+        return pid if program.startswith(daemon) else None  # Debian's is slurmctld-wlm
+
+    def _end(self, daemon: str, number: signal.Signals) -> None:
+        """Signal a daemon and wait for its end."""
+        pid = self.running(daemon)
+        if pid is not None:
             os.kill(pid, number)
             _until(lambda: not Path(f"/proc/{pid}").exists(), 20, f"{daemon} does not end")
 
