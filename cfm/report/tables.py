@@ -15,6 +15,7 @@ from cfm.layout import TABLE_SUFFIXES
 from cfm.report.text import cell, rich
 from cfm.tables.base import Grid, Rendered
 
+_NO_VALUE = ("—", "not measured", "failed")
 _NUMBER = re.compile(r"\**(-?\d[\d.]*(?:e[+-]?\d+)?)")
 
 
@@ -64,11 +65,12 @@ def tables(config: Config, experiment: str) -> list[TableView]:
 
 
 def block(grid: Grid) -> Block:
-    """A grid with the order of its cells; a column is of numbers if more than half of its cells begin with one."""
+    """A grid with the order of its cells; a column is of numbers if more than half of its values begin with one."""
     rows = [[Cell(cell(text), _order(text)) for text in row] for row in grid.rows]
-    numeric = [
-        k > 0 and 2 * sum(row[k].order is not None for row in rows) > len(rows) for k in range(len(grid.columns))
-    ]
+    numeric = [False]
+    for k in range(1, len(grid.columns)):
+        values = [row[k] for row in grid.rows if row[k].split("<br>")[0] not in _NO_VALUE]
+        numeric.append(2 * sum(_order(text) is not None for text in values) > len(values))
     return Block(grid.title, grid.columns, numeric, rows)
 
 

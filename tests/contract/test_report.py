@@ -178,6 +178,8 @@ def test_cells_are_ordered_by_their_number() -> None:
     shown = block(grid)
     assert shown.numeric == [False, True, False]
     assert [[c.order for c in row] for row in shown.rows] == [[None, 1.5, None], [2.0, -2e-05, None]]
+    controls = [["y", "—", "—"], ["z", "not measured<br>paper: 9", "—"]]
+    assert block(Grid("", grid.columns, grid.rows + controls)).numeric == [False, True, False]
     assert str(cell("**1** (n=3)<br>paper: 2‡ ✗")) == (
         '<strong>1</strong> <span class="n">(n=3)</span><span class="theirs">paper: 2‡ '
         '<span class="differs" role="img" aria-label="differs">✗</span></span>'
