@@ -137,4 +137,6 @@ def test_the_storm_counts_every_kill_once() -> None:
     count.injected.update({"train": 2, "table": 1})
     count.recovered.update({"train": 2})
     count.wrong.update({"table": 1})
-    assert count.table().splitlines()[-1] == "| all | 3 | 2 | 0 | 1 |"
+    count.refused = 4
+    assert "| all | 3 | 2 | 1 |" in count.table().splitlines()
+    assert count.table().endswith("second starts refused with a line: 4")
