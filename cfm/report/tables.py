@@ -69,8 +69,8 @@ def block(grid: Grid) -> Block:
     rows = [[Cell(cell(text), _order(text)) for text in row] for row in grid.rows]
     numeric = [False]
     for k in range(1, len(grid.columns)):
-        values = [row[k] for row in grid.rows if row[k].split("<br>")[0] not in _NO_VALUE]
-        numeric.append(2 * sum(_order(text) is not None for text in values) > len(values))
+        valued = [row for row, texts in zip(rows, grid.rows, strict=True) if texts[k].split("<br>")[0] not in _NO_VALUE]
+        numeric.append(2 * sum(row[k].order is not None for row in valued) > len(valued))
     return Block(grid.title, grid.columns, numeric, rows)
 
 

@@ -17,6 +17,7 @@ from cfm.paper import MARKS
 from cfm.progress import Note
 from cfm.reproduce import _only_one, run
 from cfm.status import run_states
+from tests.pipeline.conftest import read_rows
 
 
 def test_a_wrong_profile_or_core_count_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -174,12 +175,10 @@ def test_the_readmes_numbers_are_the_reference_runs(
 
 def readme_cells(experiment: str, table: str, metric: str, columns: dict[str, list[str]], method: str) -> list[str]:
     """A method's cells in the README."""
-    import csv
-
     found = []
     for budget, datasets in columns.items():
-        with open(f"results/reference/{budget}/{experiment}/tables/{table}.csv", newline="") as file:
-            cells = {(r["method"], r["dataset"], r["metric"]): r for r in csv.DictReader(file)}
+        rows = read_rows(Path(f"results/reference/{budget}/{experiment}/tables/{table}.csv"))
+        cells = {(r["method"], r["dataset"], r["metric"]): r for r in rows}
         wanted = [cells[method, dataset, metric] for dataset in datasets]
         found += ["<br>".join(filter(None, (_ours(cell), _published(cell)))) for cell in wanted]
     return found
@@ -187,11 +186,9 @@ def readme_cells(experiment: str, table: str, metric: str, columns: dict[str, li
 
 @pytest.mark.parametrize("budget", ["quick", "paper"])
 def test_the_readme_counts_the_claims_as_they_were_judged(budget: str) -> None:
-    import csv
     from collections import Counter
 
-    with open(f"results/reference/{budget}/claims.csv", newline="") as file:
-        verdicts = {row["claim"]: row["verdict"] for row in csv.DictReader(file)}
+    verdicts = {row["claim"]: row["verdict"] for row in read_rows(Path(f"results/reference/{budget}/claims.csv"))}
     found = Counter(verdicts.values())
     text = " ".join(Path("README.md").read_text().split("**Claims.**")[1].split("\n\n")[0].split())
     assert f"of {len(verdicts)}, " in text
