@@ -39,7 +39,7 @@ def list_(budget: str) -> None:
         ("data sets", described(config)),
         ("data sets that are not here", absent_files(config.datasets)),
         ("methods", {name: m.entry.label for name, m in config.methods.items()}),
-        ("metrics", {name: f"{m.unit}, {m.better} is better" for name, m in METRICS.items()}),
+        ("metrics", {name: f"{m.label}: {m.unit}, {m.better} is better" for name, m in METRICS.items()}),
     ):
         if names:
             print(f"{title}:")

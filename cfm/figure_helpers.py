@@ -12,7 +12,7 @@ import numpy as np
 
 from cfm.config import Config
 from cfm.figures.base import COLOURS, SERIES, methods_shown
-from cfm.metrics import metric_of
+from cfm.metrics import metric_label, metric_of
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -24,25 +24,13 @@ if TYPE_CHECKING:
 
 Side = Literal["x", "y"]
 WIDTH = 6.5  # inches, the text of a paper with one column
-_NAMES = {
-    "w1": "W1 to test data",
-    "w2": "W2 to test data",
-    "npe": "normalised path error",
-    "bridge_w2": "W2 to the true bridge",
-    "bridge_kl": "KL (nats)",
-    "frechet_classifier": "Fréchet distance, classifier",
-    "frechet_efficientnet_lite0": "Fréchet distance, EfficientNet-Lite0",
-    "mmd_rbf": "MMD² (10⁻³)",
-    "attribute_share": "share with attribute",
-    "relative_change": "change of a picture",
-}
+_PLAIN = ("data units", "ratio")  # units that an axis need not name
 
 
-def metric_label(metric: str) -> str:
-    """The words for a metric at an axis."""
-    name = metric.removesuffix("_large")
-    words = _NAMES.get(name) or f"{name.replace('_', ' ')} ({metric_of(name).unit})"
-    return words if metric == name else f"{words}, large set"
+def axis_label(metric: str) -> str:
+    """The words for a metric at an axis, with its unit."""
+    unit = metric_of(metric).unit
+    return metric_label(metric) + ("" if unit in _PLAIN else f" ({unit})")
 
 
 def number(value: float) -> str:

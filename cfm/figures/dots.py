@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
-from cfm.figure_helpers import WIDTH, beside, dot, log_axis, method_rows, metric_label, spread, stretch
+from cfm.figure_helpers import WIDTH, axis_label, beside, dot, log_axis, method_rows, spread, stretch
 from cfm.figures.base import COLOURS, methods_shown
 from cfm.settings import Figure
 from cfm.stages.collect import read_runs
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHOWS = "runs"
 _WIDE = 10  # a range that needs a logarithmic axis
 _COLUMNS = 4
+_ONE_LINE, _TWO_LINES = 0.26, 0.36  # inches for a method
 _LABEL, _TITLE = 24, 18  # characters in a line of a method's label and of a data set's
 
 
@@ -30,15 +31,17 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     runs = runs[runs.solver == settings.solver]
     names, seeds = config.experiments[experiment].datasets, config.experiments[experiment].seeds
     methods = methods_shown(config, experiment, settings)
+    labels = [textwrap.fill(config.methods[method].entry.label, _LABEL) for method in methods]
+    height = len(methods) * (_TWO_LINES if any("\n" in label for label in labels) else _ONE_LINE)
     rows = -(-len(names) // _COLUMNS)
     columns = -(-len(names) // rows)  # as many in each row
-    size = (WIDTH / _COLUMNS * max(columns, 2), (0.26 * len(methods) + 0.6) * rows + 0.2)
+    size = (WIDTH / _COLUMNS * max(columns, 2), (height + 0.6) * rows + 0.2)
     figure, axes = pyplot.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
     figure.set_layout_engine("constrained")
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
     for axis, name in zip(axes.flat, names, strict=False):
-        method_rows(axis, [textwrap.fill(config.methods[method].entry.label, _LABEL) for method in methods])
+        method_rows(axis, labels)
         axis.set_title(textwrap.fill(config.datasets[name].entry.label, _TITLE), fontsize="medium")
         axis.tick_params(axis="x", labelsize="small")
         here = runs[runs.dataset == name]
@@ -46,7 +49,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         stats = stats[stats.index.isin(methods)]
         _dots(axis, stats, methods, len(seeds))
         _empty(axis, [m for m in methods if m not in stats.index], methods, set(here[here.status != "ok"].method))
-    figure.supxlabel(metric_label(settings.metrics[0]), fontsize="medium")
+    figure.supxlabel(axis_label(settings.metrics[0]), fontsize="medium")
     return figure
 
 

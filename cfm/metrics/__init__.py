@@ -33,3 +33,8 @@ METRICS: dict[str, Metric] = {
 def metric_of(name: str) -> Metric:
     """The metric behind a name in `runs.csv`, which may end in `_large` (measured on the large test set)."""
     return METRICS[name.removesuffix("_large")]
+
+
+def metric_label(name: str) -> str:
+    """The words for such a name, in headings and at axes."""
+    return metric_of(name).label + (", large set" if name.endswith("_large") else "")

@@ -68,11 +68,13 @@ class Metric:
     """A number that says how good or how expensive a run is.
 
     `compute` returns None where the metric does not apply (training time of a control); it is None itself for what
-    another stage measures than `evaluate`. `better`: which values are, lower ones, higher ones, or those near zero.
-    `per_test_set`: computed for each test set (and named `{name}_large` on the large one), or once.
+    another stage measures than `evaluate`. `label`: its words in headings and at axes. `better`: which values are,
+    lower ones, higher ones, or those near zero. `per_test_set`: computed for each test set (and named `{name}_large`
+    on the large one), or once.
     """
 
     compute: Callable[[Evaluation], float | None] | None
+    label: str
     unit: str
     better: Literal["lower", "higher", "zero"]
     per_test_set: bool = True

@@ -21,7 +21,7 @@ def train_seconds(evaluation: Evaluation) -> float | None:
 
 
 METRICS = {
-    "nfe": Metric(nfe, unit="evaluations", better="lower", per_test_set=False),
-    "sample_seconds": Metric(sample_seconds, unit="s", better="lower", per_test_set=False),
-    "train_seconds": Metric(train_seconds, unit="s", better="lower", per_test_set=False),
+    "nfe": Metric(nfe, "field evaluations", unit="evaluations", better="lower", per_test_set=False),
+    "sample_seconds": Metric(sample_seconds, "sampling time", unit="s", better="lower", per_test_set=False),
+    "train_seconds": Metric(train_seconds, "training time", unit="s", better="lower", per_test_set=False),
 }

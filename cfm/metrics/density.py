@@ -103,16 +103,34 @@ def _known(name: str) -> Callable[[Evaluation], float | None]:
 
 
 METRICS = {
-    "log_z": Metric(log_z, unit="nats", better="higher", per_test_set=False),
-    "log_z_bias": Metric(log_z_bias, unit="nats", better="zero", per_test_set=False),
-    "log_z_error": Metric(log_z_error, unit="nats", better="lower", per_test_set=False),
-    "effective_share": Metric(effective_share, unit="of samples", better="higher", per_test_set=False),
-    "nll": Metric(nll, unit="nats", better="lower", per_test_set=False),
-    "nll_error": Metric(nll_error, unit="nats", better="lower", per_test_set=False),
-    "bits_per_dim": Metric(bits_per_dim, unit="bits", better="lower", per_test_set=False),
-    "mass_error": Metric(mass_error, unit="probability", better="zero", per_test_set=False),
-    "mean_error": Metric(mean_error, unit="standard deviations", better="lower", per_test_set=False),
-    "std_error": Metric(std_error, unit="relative", better="lower", per_test_set=False),
-    "mcmc_r_hat": Metric(_known("mcmc_r_hat"), unit="ratio", better="lower", per_test_set=False),
-    "mcmc_acceptance": Metric(_known("mcmc_acceptance"), unit="of proposals", better="higher", per_test_set=False),
+    "log_z": Metric(log_z, "estimate of log Z", unit="nats", better="higher", per_test_set=False),
+    "log_z_bias": Metric(log_z_bias, "bias of log Z", unit="nats", better="zero", per_test_set=False),
+    "log_z_error": Metric(log_z_error, "error of log Z", unit="nats", better="lower", per_test_set=False),
+    "effective_share": Metric(
+        effective_share, "effective sample size", unit="of samples", better="higher", per_test_set=False
+    ),
+    "nll": Metric(nll, "negative log-likelihood", unit="nats", better="lower", per_test_set=False),
+    "nll_error": Metric(
+        nll_error, "standard error of the log-likelihood", unit="nats", better="lower", per_test_set=False
+    ),
+    "bits_per_dim": Metric(bits_per_dim, "bits per dimension", unit="bits", better="lower", per_test_set=False),
+    "mass_error": Metric(
+        mass_error, "total mass in the plane, minus 1", unit="probability", better="zero", per_test_set=False
+    ),
+    "mean_error": Metric(
+        mean_error, "largest error of a mean", unit="standard deviations", better="lower", per_test_set=False
+    ),
+    "std_error": Metric(
+        std_error, "largest error of a standard deviation", unit="relative", better="lower", per_test_set=False
+    ),
+    "mcmc_r_hat": Metric(
+        _known("mcmc_r_hat"), "largest R-hat of the Markov chains", unit="ratio", better="lower", per_test_set=False
+    ),
+    "mcmc_acceptance": Metric(
+        _known("mcmc_acceptance"),
+        "acceptance of the Markov chains",
+        unit="of proposals",
+        better="higher",
+        per_test_set=False,
+    ),
 }

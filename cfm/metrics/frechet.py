@@ -58,8 +58,14 @@ def augmentation_gain(evaluation: Evaluation) -> float | None:
 
 
 METRICS = {
-    "frechet_classifier": Metric(frechet_classifier, unit="features²", better="lower"),
-    "class_accuracy": Metric(class_accuracy, unit="share", better="higher", per_test_set=False),
-    "augmentation_gain": Metric(augmentation_gain, unit="share", better="higher", per_test_set=False),
-    "classifier_accuracy": Metric(classifier_accuracy, unit="share", better="higher", per_test_set=False),
+    "frechet_classifier": Metric(frechet_classifier, "Fréchet distance, classifier", unit="features²", better="lower"),
+    "class_accuracy": Metric(
+        class_accuracy, "samples that show their class", unit="share", better="higher", per_test_set=False
+    ),
+    "augmentation_gain": Metric(
+        augmentation_gain, "accuracy gained by generated pictures", unit="share", better="higher", per_test_set=False
+    ),
+    "classifier_accuracy": Metric(
+        classifier_accuracy, "accuracy of the classifier itself", unit="share", better="higher", per_test_set=False
+    ),
 }

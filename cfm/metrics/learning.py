@@ -10,4 +10,8 @@ def learning_w2(evaluation: Evaluation) -> float | None:
     return evaluation.learning_w2
 
 
-METRICS = {"learning_w2": Metric(learning_w2, unit="data units", better="lower", per_test_set=False)}
+METRICS = {
+    "learning_w2": Metric(
+        learning_w2, "W2 to validation data, mean over training", unit="data units", better="lower", per_test_set=False
+    )
+}

@@ -51,7 +51,7 @@ def _metric(kernel: Kernel) -> Metric:
     def compute(evaluation: Evaluation) -> float:
         return mmd_squared(flat(evaluation.x1), flat(evaluation.target), kernel) / _UNIT
 
-    return Metric(compute, unit="1e-3", better="lower")
+    return Metric(compute, f"MMD², {kernel.__name__} kernel", unit="10⁻³", better="lower")
 
 
 METRICS = {f"mmd_{kernel.__name__}": _metric(kernel) for kernel in (rbf, polynomial, linear)}

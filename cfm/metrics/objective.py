@@ -4,4 +4,8 @@ from __future__ import annotations
 
 from cfm.metrics.base import Metric
 
-METRICS = {"objective_variance": Metric(None, unit="data units²", better="lower", per_test_set=False)}
+METRICS = {
+    "objective_variance": Metric(
+        None, "variance of the objective", unit="data units²", better="lower", per_test_set=False
+    )
+}

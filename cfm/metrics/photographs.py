@@ -71,7 +71,11 @@ def fid(evaluation: Evaluation) -> float | None:
 
 
 METRICS = {
-    "fid": Metric(fid, unit="FID", better="lower"),
-    "frechet_efficientnet_lite0": Metric(frechet_efficientnet_lite0, unit="features²", better="lower"),
-    "kid_efficientnet_lite0": Metric(kid_efficientnet_lite0, unit="features³", better="lower"),
+    "fid": Metric(fid, "FID", unit="FID", better="lower"),
+    "frechet_efficientnet_lite0": Metric(
+        frechet_efficientnet_lite0, "Fréchet distance, EfficientNet-Lite0", unit="features²", better="lower"
+    ),
+    "kid_efficientnet_lite0": Metric(
+        kid_efficientnet_lite0, "KID, EfficientNet-Lite0", unit="features³", better="lower"
+    ),
 }

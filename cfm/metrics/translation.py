@@ -28,6 +28,8 @@ def relative_change(evaluation: Evaluation) -> float:
 
 
 METRICS = {
-    "attribute_share": Metric(attribute_share, unit="of samples", better="higher", per_test_set=False),
-    "relative_change": Metric(relative_change, unit="ratio", better="lower", per_test_set=False),
+    "attribute_share": Metric(
+        attribute_share, "share with attribute", unit="of samples", better="higher", per_test_set=False
+    ),
+    "relative_change": Metric(relative_change, "change of a picture", unit="ratio", better="lower", per_test_set=False),
 }

@@ -29,7 +29,7 @@ def w1(evaluation: Evaluation) -> float:
 
 
 METRICS = {
-    "w1": Metric(w1, unit="data units", better="lower"),
-    "w2": Metric(w2, unit="data units", better="lower"),
-    "w2_squared": Metric(w2_squared, unit="data units²", better="lower"),
+    "w1": Metric(w1, "W1 to test data", unit="data units", better="lower"),
+    "w2": Metric(w2, "W2 to test data", unit="data units", better="lower"),
+    "w2_squared": Metric(w2_squared, "squared W2 to test data", unit="data units²", better="lower"),
 }

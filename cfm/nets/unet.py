@@ -14,18 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cfm.errors import UserError
 from cfm.settings import UNetSettings
 
 _PERIOD = 10_000.0  # longest period of the time embedding; t in [0, 1] enters unscaled, as in the authors' code
 
 
 class UNet(nn.Module):
-    """Velocities of pictures `x` (n, c, h, w) at times `t` (n,), given labels (n,) if there are `classes`."""
+    """Velocities of square pictures `x` (n, c, h, h) at times `t` (n,), given labels (n,) if there are `classes`.
+
+    `UserError` if the settings make no network for such pictures.
+    """
 
     def __init__(
         self, shape: tuple[int, int, int], channels: int, blocks: int, settings: UNetSettings, classes: int = 0
     ) -> None:
         super().__init__()
+        _check(shape[1], channels, settings)
         self.channels, self.patch = channels, settings.patch
         depth, side, width = shape[0] * settings.patch**2, shape[1] // settings.patch, 4 * channels
         self.embed = nn.Sequential(nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width))
@@ -73,6 +78,17 @@ class UNet(nn.Module):
         return functional.pixel_shuffle(self.last(x), self.patch)
 
 
+def _check(side: int, channels: int, settings: UNetSettings) -> None:
+    halvings = len(settings.multipliers) - 1
+    if side % (settings.patch * 2**halvings):
+        raise UserError(
+            f"unet: pictures of side {side} cannot be cut into patches of {settings.patch} and halved "
+            f"{halvings} times; give another patch or fewer multipliers"
+        )
+    if channels % 4:
+        raise UserError(f"unet: width {channels}: a multiple of 4 is needed")
+
+
 def time_features(t: Tensor, n: int) -> Tensor:
     """Cosines and sines of t (m,) at n / 2 frequencies from 1 down to 1 / 10,000, shape (m, n)."""
     frequencies = torch.exp(-math.log(_PERIOD) * torch.arange(n // 2, device=t.device) / (n // 2))
@@ -103,6 +119,11 @@ class _Attention(nn.Module):
     def __init__(self, channels: int, settings: UNetSettings) -> None:
         super().__init__()
         self.heads = max(1, channels // settings.head_channels)
+        if channels % self.heads:
+            raise UserError(
+                f"unet: {channels} channels make no {self.heads} equal heads of about {settings.head_channels}: "
+                "give another head_channels"
+            )
         self.norm = _norm(channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.out = _zeros(nn.Conv1d(channels, channels, 1))

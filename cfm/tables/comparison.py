@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cfm.columns import ALL, Column, columns
 from cfm.config import Config
-from cfm.metrics import metric_of
+from cfm.metrics import metric_label, metric_of
 from cfm.paper import MARK_NOTES, MARKS, Published, load_published
 from cfm.settings import Table, Training
 from cfm.stages.collect import read_runs
@@ -154,9 +154,8 @@ def _grid(config: Config, metric: str, shown: list[Column], block: list[list[Cel
         label = config.methods[row[0].method].entry.label
         rows.append([label, *(f"{_ours(cell)}<br>{_paper(cell)}".removesuffix("<br>") for cell in row)])
     known = metric_of(metric)
-    return Grid(
-        f"{metric} ({known.unit}; {known.better} is better)", ["method", *(column.label for column in shown)], rows
-    )
+    heading = f"{metric_label(metric)} ({metric}, {known.unit}; {known.better} is better)"
+    return Grid(heading, ["method", *(column.label for column in shown)], rows)
 
 
 def _ours(cell: Cell) -> str:

@@ -131,7 +131,8 @@ def test_the_pages_numbers_are_the_tables(config: Config, page: Node, name: str)
     labels = {n: d.entry.label for n, d in config.datasets.items()} | {"all": "mean over data sets"}
     shown = {}
     for table in page.all("table"):
-        metric = table.all("caption")[0].text.split(" (")[0]
+        # "its words (name, unit; which are better)"
+        metric = table.all("caption")[0].text.split(" (")[-1].split(",")[0]
         head = [re.sub(r"\s+", " ", th.text).strip() for th in table.all("thead")[0].all("th")]
         for line in table.all("tbody")[0].all("tr"):
             texts = [node.text for node in line.children]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cfm.errors import UserError
 from cfm.nets.pictures import PictureField
 from cfm.nets.unet import UNet, time_features
 from cfm.pictures import from_bytes, mirrored, picture_shape, sheet, to_bytes
@@ -50,6 +51,22 @@ def test_the_network_hears_time_and_class_at_every_width(width: int) -> None:
     by_time, by_class = net(other, x, labels), net(same, x, others)
     assert (by_time[0] - by_time[1]).abs().max() > 1e-3 * by_time.abs().max()
     assert (by_class[0] - by_class[1]).abs().max() > 1e-3 * by_class.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("side", "width", "settings", "reason"),
+    [
+        (12, 8, UNetSettings((1, 2, 2, 2), (), 8), "side 12 cannot be cut into patches of 1 and halved 3 times"),
+        (8, 8, UNetSettings((1,), (), 8, patch=3), "side 8 cannot be cut into patches of 3 and halved 0 times"),
+        (8, 6, UNetSettings((1,), (), 8), "width 6: a multiple of 4"),
+        (8, 20, UNetSettings((1,), (), 6), "20 channels make no 3 equal heads of about 6"),
+    ],
+)
+def test_settings_that_make_no_network_are_refused_with_a_line(
+    side: int, width: int, settings: UNetSettings, reason: str
+) -> None:
+    with pytest.raises(UserError, match=reason):
+        UNet((1, side, side), width, 1, settings)
 
 
 def test_attention_reaches_every_pixel() -> None:
