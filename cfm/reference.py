@@ -30,18 +30,21 @@ _FACTS = ("packages", "python", "machine", "device")
 
 
 def keep(config: Config) -> Path:
-    """Add the finished runs of all experiments of `config` to results/reference/{budget}; returns that folder."""
+    """Add the finished runs of all experiments of `config` to results/reference/{budget}; returns that folder.
+
+    Tables, claims and the figures of `runs.csv` are made anew of all that is kept, as the code makes them today.
+    """
     whole = config.whole()  # runs that are kept stay, whether their data are on this machine or not
     there = _on_the_shelf(whole)
     done = {name: _finished(whole, name) for name in config.asked}
-    if not any(done.values()):
+    if not any(done.values()) and not there.layout.root.exists():
         raise UserError(f"{config.layout.root}: no finished run; run `make reproduce BUDGET={config.budget}` first")
     for name, runs in done.items():
         if runs:
             _merge(there, name, runs)
     there = kept(config)
-    for name, runs in done.items():
-        if runs or not there.asked[name].datasets:
+    for name in done:
+        if there.layout.runs(name).exists() or not there.asked[name].datasets:
             for table in there.experiments[name].tables:
                 make(there, name, table)
             _keep_figures(config, there, name)
