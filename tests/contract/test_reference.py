@@ -1,13 +1,15 @@
 """The committed reference runs: trained with the settings that config/ has, every value traced to its run."""
 
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 
 from cfm import config as configuration
-from cfm.reference import FOLDER, _given, settings_digest
+from cfm.reference import FOLDER, _given, kept, settings_digest
 from cfm.stages.collect import read_runs
+from cfm.tables.base import markdown
 
 KEPT = sorted(path for path in FOLDER.glob("*/*/provenance.json") if (path.parent / "runs.csv").exists())
 
@@ -36,3 +38,16 @@ def test_there_is_a_reference_run_of_every_enabled_experiment() -> None:
 def test_settings_that_are_not_given_do_not_count() -> None:
     """A hyper-parameter that a family gains later leaves the runs that never had it as they are."""
     assert _given({"a": None, "b": {"c": 1, "d": None}, "e": [None]}) == {"b": {"c": 1}, "e": [None]}
+
+
+@pytest.mark.parametrize("path", KEPT, ids=[str(path.parent) for path in KEPT])
+def test_kept_tables_are_what_the_code_makes_of_the_kept_runs(path: Path) -> None:
+    """Data that are on this machine only would add columns: then there is nothing to compare."""
+    budget, experiment = path.parts[-3:-1]
+    config = kept(configuration.load(budget, (experiment,)))
+    for name, table in config.experiments[experiment].tables.items():
+        rendered = importlib.import_module(f"cfm.tables.{table.kind}").render(config, experiment, table)
+        stored = config.layout.table(experiment, name, "md").read_text()
+        if " | ".join(rendered.grids[0].columns) not in stored:
+            pytest.skip("other data sets are on this machine")
+        assert markdown(table, rendered) == stored, "run `python -m cfm reference`"
