@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,13 +25,19 @@ if TYPE_CHECKING:
 
 Side = Literal["x", "y"]
 WIDTH = 6.5  # inches, the text of a paper with one column
-_PLAIN = ("data units", "ratio")  # units that an axis need not name
+_NAMED = ("nats", "s", "10⁻³")  # units that an axis names; the others are in the words, or are the data's own
+_LINE = 22  # characters of a label beside a panel
 
 
 def axis_label(metric: str) -> str:
-    """The words for a metric at an axis, with its unit."""
+    """The words for a metric at an axis."""
     unit = metric_of(metric).unit
-    return metric_label(metric) + ("" if unit in _PLAIN else f" ({unit})")
+    return metric_label(metric) + (f" ({unit})" if unit in _NAMED else "")
+
+
+def side_label(metric: str) -> str:
+    """The same in lines that are short enough for the side of a panel."""
+    return textwrap.fill(axis_label(metric), _LINE)
 
 
 def number(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config
-from cfm.figure_helpers import axis_label, grid, legend, log_axis, spread, styles, training_runs
+from cfm.figure_helpers import grid, legend, log_axis, side_label, spread, styles, training_runs
 from cfm.figures.base import methods_shown
 from cfm.settings import Figure
 from cfm.strict import Where, check_name
@@ -34,7 +34,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     figure, panels = grid(config, experiment)
     style = styles(config, experiment, settings)
     for name, axis in panels.items():
-        axis.set(xlabel="training step", ylabel=axis_label(metric).replace("test data", "validation data"))
+        axis.set(xlabel="training step", ylabel=side_label(metric).replace("test", "validation"))
         curves = {
             method: _curve(training_runs(config, experiment, name, method), column)
             for method in methods_shown(config, experiment, settings, name)

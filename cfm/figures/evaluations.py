@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config
-from cfm.figure_helpers import axis_label, grid, legend, log_axis, spread, styles
+from cfm.figure_helpers import grid, legend, log_axis, side_label, spread, styles
 from cfm.figures.base import COLOURS, methods_shown, plain_log
 from cfm.settings import Figure, Solver
 from cfm.stages.collect import read_runs
@@ -41,7 +41,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
             axis.axhline(
                 floor.mean(), color=COLOURS["grey"], linestyle="--", linewidth=1, label="noise floor", zorder=0
             )
-        axis.set(xscale="log", xlabel="field evaluations", ylabel=axis_label(settings.metrics[0]))
+        axis.set(xscale="log", xlabel="field evaluations", ylabel=side_label(settings.metrics[0]))
         plain_log(axis.xaxis)
         means = spread(cell[cell.method.isin(methods)].groupby(["method", "solver"]).value)["mean"]
         if len(means):

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cfm.config import Config, canonical
-from cfm.figure_helpers import WIDTH, axis_label, legend, log_axis, sparse_ticks, spread, stretch
+from cfm.figure_helpers import WIDTH, legend, log_axis, side_label, sparse_ticks, spread, stretch
 from cfm.figures.base import SERIES, methods_shown
 from cfm.settings import Figure
 from cfm.stages.collect import read_runs
@@ -55,7 +55,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         top.set_title(config.datasets[name].entry.label, fontsize="medium")
         bottom.set_xlabel(_AXES.get(settings.over, settings.over))
     for axis, metric in zip(axes[:, 0], metrics, strict=True):
-        axis.set_ylabel(axis_label(metric))
+        axis.set_ylabel(side_label(metric))
     sparse_ticks(axes[0, 0], "x", [value for one in series for value in one.points])
     failed = Line2D([], [], color="black", marker="x", linestyle="none", markersize=4, label="failed runs")
     legend(figure, (failed,) if (runs.status != "ok").any() else ())

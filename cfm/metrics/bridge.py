@@ -91,12 +91,8 @@ def bridge_kl_end(evaluation: Evaluation) -> float | None:
 
 
 METRICS = {
-    "bridge_w2": Metric(
-        bridge_w2, "W2 to the true bridge, mean over time", unit="data units", better="lower", per_test_set=False
-    ),
-    "bridge_kl": Metric(
-        bridge_kl, "KL from the true bridge, mean over time", unit="nats", better="lower", per_test_set=False
-    ),
+    "bridge_w2": Metric(bridge_w2, "mean W2 to the true bridge", unit="data units", better="lower", per_test_set=False),
+    "bridge_kl": Metric(bridge_kl, "mean KL from the true bridge", unit="nats", better="lower", per_test_set=False),
     "bridge_kl_end": Metric(
         bridge_kl_end, "KL from the true bridge at t = 1", unit="nats", better="lower", per_test_set=False
     ),
