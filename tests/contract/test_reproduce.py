@@ -147,7 +147,7 @@ README_TABLES = [
         "bridges",
         "table3",
         "bridge_w2",
-        {"paper": ["bridge_gaussian_8gaussians"], "quick": [f"bridge_{d}" for d in TOY2D]},
+        {"paper": ["bridge_gaussian_8gaussians", "bridge_moons_8gaussians"], "quick": [f"bridge_{d}" for d in TOY2D]},
         2,
     ),
     ("single_cell", "table4", "w1", {"paper": ["embryoid_subset", "emt"]}, 8),
