@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,11 @@ import pytest
 from safetensors import safe_open
 
 ROOT = Path(__file__).parent.parent.parent
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # in the background of a script; programs started here would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Of the figures only the first and cheapest kinds, from samples and from runs.csv.
 FIGURES = """

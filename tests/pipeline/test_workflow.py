@@ -1,6 +1,7 @@
 """The workflow as a user meets it: one command, nothing to do the second time, nothing stale, nothing lost."""
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -251,6 +252,11 @@ def test_what_is_kept_grows_and_never_mixes_settings(project: Project) -> None:
     assert ("icfm", "gaussian_8gaussians") not in cells and ("otcfm", "gaussian_8gaussians") in cells
     for path in project.results.rglob("metrics.json"):
         path.unlink()
+    table = kept / "tables/table2.md"
+    text = table.read_text()
+    table.write_text("made by older code")
+    assert project.cfm(*arguments).returncode == 0 and table.read_text() == text  # without a run, from what is kept
+    shutil.rmtree(kept.parent)
     done = project.cfm(*arguments)
     assert done.returncode == 2 and "run `make reproduce BUDGET=smoke` first" in done.stderr
 
