@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from markupsafe import Markup
 from cfm.config import Config
 from cfm.layout import TABLE_SUFFIXES
 from cfm.report.text import cell, rich
-from cfm.tables.base import Grid, Rendered
+from cfm.tables.base import Grid, render
 
 _NO_VALUE = ("—", "not measured", "failed")
 _NUMBER = re.compile(r"\**(-?\d[\d.]*(?:e[+-]?\d+)?)")
@@ -56,7 +55,7 @@ def tables(config: Config, experiment: str) -> list[TableView]:
         return []
     found = []
     for name, table in settings.tables.items():
-        rendered: Rendered = importlib.import_module(f"cfm.tables.{table.kind}").render(config, experiment, table)
+        rendered = render(config, experiment, table)
         paths = [layout.table(experiment, name, suffix) for suffix in TABLE_SUFFIXES]
         files = [path.relative_to(layout.root) for path in paths if path.exists()]
         notes = [rich(note) for note in rendered.footnotes]

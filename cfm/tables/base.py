@@ -33,11 +33,16 @@ class Rendered:
 def make(config: Config, experiment: str, name: str) -> None:
     """Write a table of an experiment in its three formats."""
     table: Table = config.experiments[experiment].tables[name]
-    kind = importlib.import_module(f"cfm.tables.{table.kind}")
-    rendered: Rendered = kind.render(config, experiment, table)
+    rendered = render(config, experiment, table)
     formats = {"csv": rendered.csv, "md": markdown(table, rendered), "tex": latex(table, rendered)}
     for suffix, text in formats.items():
         write_text(config.layout.table(experiment, name, suffix), text)
+
+
+def render(config: Config, experiment: str, table: Table) -> Rendered:
+    """The table as its kind makes it of the experiment's `runs.csv`."""
+    rendered: Rendered = importlib.import_module(f"cfm.tables.{table.kind}").render(config, experiment, table)
+    return rendered
 
 
 def markdown(table: Table, rendered: Rendered) -> str:

@@ -1,6 +1,5 @@
 """The committed reference runs: trained with the settings that config/ has, every value traced to its run."""
 
-import importlib
 import json
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from cfm import config as configuration
 from cfm.reference import FOLDER, _given, kept, settings_digest
 from cfm.stages.collect import read_runs
-from cfm.tables.base import markdown
+from cfm.tables.base import markdown, render
 
 KEPT = sorted(path for path in FOLDER.glob("*/*/provenance.json") if (path.parent / "runs.csv").exists())
 
@@ -46,7 +45,7 @@ def test_kept_tables_are_what_the_code_makes_of_the_kept_runs(path: Path) -> Non
     budget, experiment = path.parts[-3:-1]
     config = kept(configuration.load(budget, (experiment,)))
     for name, table in config.experiments[experiment].tables.items():
-        rendered = importlib.import_module(f"cfm.tables.{table.kind}").render(config, experiment, table)
+        rendered = render(config, experiment, table)
         stored = config.layout.table(experiment, name, "md").read_text()
         if " | ".join(rendered.grids[0].columns) not in stored:
             pytest.skip("other data sets are on this machine")

@@ -20,9 +20,8 @@ from safetensors import safe_open
 
 ROOT = Path(__file__).parent.parent.parent
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # in the background of a script; programs started here would inherit it
+# In the background of a script SIGINT is ignored, and the programs that the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Of the figures only the first and cheapest kinds, from samples and from runs.csv.
