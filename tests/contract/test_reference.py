@@ -47,6 +47,7 @@ def test_kept_tables_are_what_the_code_makes_of_the_kept_runs(path: Path) -> Non
     for name, table in config.experiments[experiment].tables.items():
         rendered = render(config, experiment, table)
         stored = config.layout.table(experiment, name, "md").read_text()
-        if " | ".join(rendered.grids[0].columns) not in stored:
+        header = next(line for line in stored.splitlines() if line.startswith("| "))
+        if len(rendered.grids[0].columns) > header.count(" | ") + 1:
             pytest.skip("other data sets are on this machine")
         assert markdown(table, rendered) == stored, "run `python -m cfm reference`"
