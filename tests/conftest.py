@@ -1,4 +1,4 @@
-"""One thread for every test, as in every job of the pipeline; the project's root as working directory."""
+"""Every test: one thread, as every job of the pipeline; the same draws at every run; the project's root as folder."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ settings.load_profile("busy machine")
 
 
 @pytest.fixture(autouse=True)
-def _in_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def _same_start(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     torch.set_num_threads(1)
+    torch.manual_seed(0)
     monkeypatch.chdir(ROOT)
 
 
