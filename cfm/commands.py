@@ -250,7 +250,7 @@ def status(budget: str, experiments: str) -> int:
 def fetch(budget: str, experiments: str) -> int:
     from cfm.status import skipped_lines
 
-    config, code = _fetched(configuration.load(budget, tuple(experiments.split())))
+    config, code = _fetched(configuration.load(budget, tuple(experiments.split())), experiments)
     lines = skipped_lines(config)
     print("\n".join(lines) if lines else "every file that the experiments read is there")
     return code or bool(lines)
@@ -259,16 +259,16 @@ def fetch(budget: str, experiments: str) -> int:
 def reproduce(budget: str, experiments: str, cores: str, profile: str) -> int:
     from cfm.reproduce import run
 
-    config, code = _fetched(_check(budget, experiments))
+    config, code = _fetched(_check(budget, experiments), experiments)
     return run(config, experiments.split(), cores, profile) or code
 
 
-def _fetched(config: Config) -> tuple[Config, int]:
+def _fetched(config: Config, experiments: str) -> tuple[Config, int]:
     """The configuration after a download of what is missing, and 2 if what came is not what was asked for."""
     from cfm.sources import fetch_all
 
     code = fetch_all(config.datasets[name].dataset for name in config.missing)
-    return configuration.load(config.budget, tuple(config.asked)) if config.missing else config, code
+    return configuration.load(config.budget, tuple(experiments.split())) if config.missing else config, code
 
 
 def bench(budget: str) -> None:

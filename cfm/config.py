@@ -32,8 +32,8 @@ class Config:
     """Everything that config/ says, for one budget.
 
     `asked` are the experiments as it says them; `experiments` are these without the data sets that cannot be had on
-    this machine, which `missing` names with the reason, and without those experiments that this machine cannot do,
-    which `refused` names.
+    this machine, which `missing` names with the reason, and without those experiments that this machine cannot do or
+    that nobody named, which `refused` names.
     """
 
     budget: str
@@ -180,15 +180,17 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
         check_name(name, available, "experiment", Where("EXPERIMENTS"))
     methods, datasets, overlays = load_methods(available), load_datasets(), _overlays(budget, available)
     asked = {name: _experiment(name, overlays.get(name, {}), methods, datasets) for name in only or main.experiments}
-    used = dict.fromkeys(dataset for settings in asked.values() for dataset in settings.datasets)
+    refused = {name: _BY_NAME.format(budget, name) for name, settings in asked.items() if settings.by_name and not only}
+    refused |= {} if _has_gpu(main) else {name: _NO_GPU for name, settings in asked.items() if settings.gpu}
+    used = dict.fromkeys(dataset for name in asked if name not in refused for dataset in asked[name].datasets)
     reasons = {name: datasets[name].dataset.missing() for name in used}
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
-    refused = {} if _has_gpu(main) else {name: _NO_GPU for name, settings in asked.items() if settings.gpu}
     config = Config(budget, main, methods, datasets, asked, asked, missing, refused)
     return replace(config, experiments={name: _without(asked[name], config.skipped(name)) for name in asked})
 
 
 _MAY_BE_ZERO = ("weight_decay", "warmup", "test_large", "dropout")
+_BY_NAME = "only when named: `make reproduce BUDGET={} EXPERIMENTS={}`"
 _NO_GPU = "needs a GPU, and there is none here (if the jobs run where there is one, say `device: cuda` in config.yaml)"
 
 

@@ -128,7 +128,8 @@ class Experiment:
     Its methods are the entries of methods.yaml that name it under `experiments`, or those of them that are in `only`;
     `train_of` says what in `train` is different for one of them. `large_test`: those that solvers with `points: all`
     carry over the large test set too, all unless given. With `objective` nothing is trained or sampled: the regression
-    target is measured. `gpu`: it is left out where there is none, since it would take months.
+    target is measured. `gpu`: it is left out where there is none, since it would take months. `by_name`: it is left
+    out of runs that do not name it in EXPERIMENTS.
     """
 
     title: str
@@ -144,6 +145,7 @@ class Experiment:
     metrics: tuple[str, ...] = ()
     objective: Objective | None = None
     gpu: bool = False
+    by_name: bool = False
     tables: dict[str, Table] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
 

@@ -200,6 +200,17 @@ def test_what_needs_a_gpu_is_skipped_where_there_is_none(folder: Path, monkeypat
     assert has_gpu(main) and not has_gpu(dataclasses.replace(main, device="cpu"))
 
 
+def test_what_a_budget_leaves_out_runs_when_it_is_named(folder: Path) -> None:
+    _replace(folder / "config.yaml", "experiments: [taxonomy, ", "experiments: [taxonomy, cells, ")
+    _replace(folder / "experiments/cells.yaml", "[branching, absent]", "[branching, absent]\nby_name: true")
+    config = configuration.load("quick")
+    assert config.experiments["cells"].datasets == () and config.experiments["taxonomy"].tables
+    assert not [name for name in config.missing if name.startswith("absent")]  # nothing is downloaded for it
+    (line,) = [line for line in skipped_lines(config) if "branching" in line]
+    assert line.endswith("only when named: `make reproduce BUDGET=quick EXPERIMENTS=cells`")
+    assert configuration.load("quick", ("cells",)).experiments["cells"].datasets
+
+
 def test_kept_runs_are_checked_whether_their_data_are_there_or_not(folder: Path) -> None:
     config = configuration.load("quick", ("cells",))
     whole = config.whole()
