@@ -68,7 +68,7 @@ WRONG = [
     ("methods.yaml", "\nfm:\n", "\nicfm:\n", r"methods.yaml: key given twice: icfm"),
     ("datasets.yaml", "target: moons", "target: moon", r"datasets.yaml: gaussian_moons.target: unknown target 'moon'; did you mean 'moons'"),
     ("config.yaml", "couplings,", "coupling,", r"config.yaml: experiments: unknown experiment 'coupling'; did you mean 'couplings'"),
-    ("budgets/quick.yaml", "sbcfm: {steps:", "sbcfm: {step:", r"quick.yaml: experiments.toy2d.train_of.sbcfm: unknown key 'step'; did you mean 'steps'"),
+    ("budgets/quick.yaml", "rf2: {steps:", "rf2: {step:", r"quick.yaml: experiments.toy2d.train_of.rf2: unknown key 'step'; did you mean 'steps'"),
     ("budgets/quick.yaml", "toy2d:", "toyd:", r"quick.yaml: experiments: unknown experiment 'toyd'; did you mean 'toy2d'"),
     ("budgets/smoke.yaml", "only: [icfm,", "only: [icmf,", r"experiments/objective.yaml: only: unknown method 'icmf'; did you mean 'icfm'"),
     ("budgets/smoke.yaml", "only: [identity, otcfm_sigma0_1,", "only: [otcfm_sigma0_1,", r"methods.yaml: identity.experiments: must name 'sigma'"),
