@@ -1,6 +1,7 @@
 """Files of data in the workflow: yours is one entry, a wrong one stops no other, a missing one is said and skipped."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,17 @@ def test_an_experiment_without_its_data_is_said_and_ends_well(cells: Project) ->
     assert "data/absent.npz" in skipped and "CFM_DATA" in skipped
     asked = cells.cfm("data", "--budget", "smoke", "--experiment", "cells", "--dataset", "absent_without_1")
     assert asked.returncode == 2 and asked.stderr.startswith("error: absent_without_1: absent.npz (sha256 abc)")
+
+
+def test_an_experiment_that_runs_only_when_named_is_said_and_ends_well(cells: Project) -> None:
+    cells.replace("config/experiments/cells.yaml", "title: Cells", "title: Cells\nby_name: true")
+    cells.replace("config/experiments/cells.yaml", "[mine, wrong, absent]", "[mine]")
+    main = cells.folder / "config/config.yaml"
+    main.write_text(re.sub("experiments: .*", "experiments: [taxonomy, cells]", main.read_text()))
+    done = cells.cfm("reproduce", "--budget", "smoke", "--cores", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (skipped,) = [line for line in done.stdout.splitlines() if line.startswith("skipped: ")]
+    assert skipped == "skipped: cells/mine: only when named: `make reproduce BUDGET=smoke EXPERIMENTS=cells`"
+    assert "only when named" in (cells.folder / "results/smoke/report.html").read_text()
+    named = cells.cfm("status", "--budget", "smoke", "--experiments", "cells").stdout
+    assert "skipped" not in named and "missing mine_without_1/identity" in named

@@ -23,7 +23,7 @@ rule claims:
         "../../envs/cfm.yaml"
     params:
         budget=CONFIG.budget,
-        experiments=" ".join(CONFIG.experiments),
+        experiments=NAMED,
         shown=configuration.canonical({name: named.entry.label for name, named in CONFIG.datasets.items()}),
         code=stage_code.stage_digest("claims"),
     message:

@@ -16,8 +16,9 @@ from cfm.report import FILES as REPORT_FILES
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
+NAMED = " ".join(str(config.get("experiments", "")).split())  # the experiments that were asked for; all by default
 try:
-    CONFIG = configuration.load(config.get("budget", "quick"), tuple(str(config.get("experiments", "")).split()))
+    CONFIG = configuration.load(config.get("budget", "quick"), tuple(NAMED.split()))
     require_rules(CONFIG)
 except UserError as error:
     raise WorkflowError(str(error))

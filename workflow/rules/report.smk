@@ -19,7 +19,7 @@ rule report:
         "../../envs/cfm.yaml"
     params:
         budget=CONFIG.budget,
-        experiments=" ".join(CONFIG.asked),
+        experiments=NAMED,
         shown=configuration.canonical([CONFIG.methods, CONFIG.datasets, CONFIG.asked]),
         code=stage_code.stage_digest("report"),
     message:
