@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _there(project: Path, monkeypatch: pytest.MonkeyPatch, _in_root: None) -> None:
+def _there(project: Path, monkeypatch: pytest.MonkeyPatch, _same_start: None) -> None:
     monkeypatch.chdir(project)
 
 
