@@ -216,7 +216,7 @@ def table(budget: str, experiment: str, name: str) -> None:
 def claims(budget: str, experiments: str) -> None:
     from cfm.referee import write_claims
 
-    write_claims(configuration.load(budget, tuple(experiments.split())))
+    write_claims(_load(budget, experiments))
 
 
 def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None:
@@ -231,26 +231,26 @@ def report(budget: str, experiments: str, kept: bool) -> None:
     from cfm.reference import kept as kept_runs
     from cfm.report.page import write
 
-    config = configuration.load(budget, tuple(experiments.split()))
+    config = _load(budget, experiments)
     print(write(kept_runs(config) if kept else config))
 
 
 def reference(budget: str, experiments: str) -> None:
     from cfm.reference import keep
 
-    print(keep(configuration.load(budget, tuple(experiments.split()))))
+    print(keep(_load(budget, experiments)))
 
 
 def status(budget: str, experiments: str) -> int:
     from cfm.status import print_status
 
-    return print_status(configuration.load(budget, tuple(experiments.split())))
+    return print_status(_load(budget, experiments))
 
 
 def fetch(budget: str, experiments: str) -> int:
     from cfm.status import skipped_lines
 
-    config, code = _fetched(configuration.load(budget, tuple(experiments.split())), experiments)
+    config, code = _fetched(_load(budget, experiments), experiments)
     lines = skipped_lines(config)
     print("\n".join(lines) if lines else "every file that the experiments read is there")
     return code or bool(lines)
@@ -268,7 +268,7 @@ def _fetched(config: Config, experiments: str) -> tuple[Config, int]:
     from cfm.sources import fetch_all
 
     code = fetch_all(config.datasets[name].dataset for name in config.missing)
-    return configuration.load(config.budget, tuple(experiments.split())) if config.missing else config, code
+    return _load(config.budget, experiments) if config.missing else config, code
 
 
 def bench(budget: str) -> None:
@@ -277,11 +277,16 @@ def bench(budget: str) -> None:
     run(Path(configuration.load(budget).main.results) / "bench")
 
 
+def _load(budget: str, experiments: str) -> Config:
+    """The configuration of the experiments that are named, of all by default."""
+    return configuration.load(budget, tuple(experiments.split()))
+
+
 def _check(budget: str, experiments: str) -> Config:
     """The configuration, checked together with the claims that are judged when all runs are done."""
     from cfm.claims import load_claims
 
-    config = configuration.load(budget, tuple(experiments.split()))
+    config = _load(budget, experiments)
     load_claims(config)
     return config
 

@@ -70,7 +70,6 @@ def test_units_start_with_the_variance_of_their_inputs() -> None:
     """Every layer of the encoder and decoder passes white noise on with about the same variance."""
     net = VAE(32, 3, 64, 16)
     net.initialise(0)
-    torch.manual_seed(0)
     for layer in (*net.encoder, *net.decoder):
         if isinstance(layer, torch.nn.Linear):
             x = torch.randn(500, layer.in_features)
