@@ -1,4 +1,4 @@
-"""The paper's statements, each checked on `runs.csv`: a verdict and what it rests on.
+"""The paper's statements, and some of ours, each checked on `runs.csv`: a verdict and what it rests on.
 
 A claim says that a metric is lower for some methods than for others (or than a bound), by a factor if it names one,
 or higher by no more than a margin, on some data sets. Every such comparison is a paired t-test over seeds at level
@@ -12,7 +12,7 @@ or higher by no more than a margin, on some data sets. Every such comparison is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,7 @@ class Claim:
     the paper says so. `datasets`: all of the experiment where both methods run, unless given; the name of a time
     course stands for the mean over its left-out times. `budgets`: where the
     claim means something (seconds of training compare only where all methods train for as long as in the paper).
+    `ours`: the paper says nothing of it.
     """
 
     statement: str
@@ -55,6 +56,12 @@ class Claim:
     datasets: tuple[str, ...] = ()
     solvers: tuple[str, ...] = ("rk4",)
     budgets: tuple[str, ...] = BUDGETS
+    ours: bool = False
+
+    @property
+    def text(self) -> str:
+        """The statement, marked where it is ours."""
+        return f"(Ours) {self.statement}" if self.ours else self.statement
 
 
 @dataclass(frozen=True)
@@ -178,9 +185,23 @@ def row(comparison: Comparison | None) -> dict[str, object]:
     }
 
 
-def count(path: Path) -> Mapping[str, int]:
-    """How many claims of a `claims.csv` have each verdict."""
+def tally(found: Iterable[tuple[bool, str]]) -> dict[str, dict[str, int]]:
+    """How many claims have each verdict, the paper's apart from ours, of (is it ours, its verdict) each."""
+    numbers = Counter(found)
+    return {
+        whose: {verdict: numbers[ours, verdict] for verdict in VERDICTS}
+        for whose, ours in (("of the paper", False), ("of our own", True))
+    }
+
+
+def spelled(counts: Mapping[str, int]) -> str:
+    """The counts of `tally` in words: "27 hold, 1 fails, 11 undecided, 14 not run"."""
+    return ", ".join(f"{n} {verdict if n == 1 else verdict.removesuffix('s')}" for verdict, n in counts.items())
+
+
+def count(path: Path) -> dict[str, dict[str, int]]:
+    """`tally` of a `claims.csv`."""
     import pandas as pd
 
-    verdicts = Counter(pd.read_csv(path).groupby("claim").verdict.first())
-    return {verdict: verdicts[verdict] for verdict in VERDICTS}
+    rows = pd.read_csv(path).groupby("claim").first()
+    return tally((whose == "ours", verdict) for whose, verdict in zip(rows.whose, rows.verdict, strict=True))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from cfm.claims import VERDICTS, Judged, judge_all, row
+from cfm.claims import Judged, judge_all, row, spelled, tally
 from cfm.columns import column
 from cfm.config import Config
 from cfm.metrics import metric_of
@@ -24,7 +22,14 @@ def write_claims(config: Config) -> None:
 
     judged = judge_all(config)
     rows: list[dict[str, object]] = [
-        {"claim": j.name, "verdict": j.verdict, "statement": j.claim.statement, "place": j.claim.place, **row(c)}
+        {
+            "claim": j.name,
+            "whose": "ours" if j.claim.ours else "paper",
+            "verdict": j.verdict,
+            "statement": j.claim.statement,
+            "place": j.claim.place,
+            **row(c),
+        }
         for j in judged
         for c in (j.comparisons or (None,))
     ]
@@ -34,19 +39,15 @@ def write_claims(config: Config) -> None:
 
 def report(config: Config, judged: list[Judged]) -> str:
     """The report as markdown: the verdicts at a glance, then claim by claim."""
-    counts = Counter(j.verdict for j in judged)
-    lines = [
-        f"# The paper's claims, checked on budget '{config.budget}'",
-        "",
-        ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in VERDICTS) + f" of {len(judged)}.",
-        "",
-    ]
+    lines = [f"# The paper's claims, checked on budget '{config.budget}'", ""]
+    for whose, counts in tally((j.claim.ours, j.verdict) for j in judged).items():
+        lines += [f"Of {sum(counts.values())} statements {whose} **{spelled(counts)}**.", ""]
     if config.budget == "smoke":
         lines += ["Budget 'smoke' trains next to nothing: these verdicts try the machinery and mean nothing else.", ""]
     lines += [*HOW, "", "| | claim | verdict |", "| --- | --- | --- |"]
-    lines += [f"| {k} | {j.claim.statement} | {j.verdict} |" for k, j in enumerate(judged, start=1)]
+    lines += [f"| {k} | {j.claim.text} | {j.verdict} |" for k, j in enumerate(judged, start=1)]
     for k, j in enumerate(judged, start=1):
-        lines += ["", f"## {k}. {j.claim.statement}", "", f"*{j.claim.place}.* {opinion(config, j)}"]
+        lines += ["", f"## {k}. {j.claim.text}", "", f"*{j.claim.place}.* {opinion(config, j)}"]
         lines += ["", *_evidence(j)] if j.comparisons else []
     return "\n".join(lines) + "\n"
 

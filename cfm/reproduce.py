@@ -164,7 +164,8 @@ def _conclude(config: Config) -> int:
             print(f"figures: {config.layout.experiment(experiment) / 'figures'}")
     for line in skipped_lines(config):
         print(line)
-    verdicts = ", ".join(f"{n} {verdict}" for verdict, n in claims.count(config.layout.claims("csv")).items())
-    print(f"claims of the paper: {verdicts}: {config.layout.claims('md')}")
+    print(f"claims: {config.layout.claims('md')}")
+    for whose, counts in claims.count(config.layout.claims("csv")).items():
+        print(f"  {sum(counts.values())} {whose}: {claims.spelled(counts)}")
     print(f"report: {config.layout.report}")
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cfm.claims import tally
 from cfm.config import Config
 from cfm.paper import MARK_NOTES
 from cfm.referee import HOW
@@ -61,6 +62,7 @@ def write(config: Config) -> Path:
         sections=sections,
         verdicts=found,
         counts=counts(found),
+        tally=tally((verdict.ours, verdict.word) for verdict in found),
         how=" ".join(HOW),
         marks=[*MARK_NOTES.values()],
         style=_asset("style.css"),

@@ -20,10 +20,11 @@ from cfm.tables.base import Grid
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim: what the paper says and where, the verdict in a word and in a sentence, and the comparisons."""
+    """A claim: what the paper says (or we do) and where, the verdict in a word and a sentence, and the comparisons."""
 
     name: str
     statement: str
+    ours: bool
     place: str
     experiment: str
     word: str
@@ -38,7 +39,8 @@ def verdicts(config: Config) -> list[Verdict]:
     return [
         Verdict(
             judged.name,
-            judged.claim.statement,
+            judged.claim.text,
+            judged.claim.ours,
             judged.claim.place,
             judged.claim.experiment,
             judged.verdict,

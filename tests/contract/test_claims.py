@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,15 @@ def test_every_claim_of_the_project_can_be_judged() -> None:
         assert members <= set(experiment.datasets), name
 
 
+def test_what_the_paper_does_not_say_is_marked_as_ours() -> None:
+    """Ours are those that no place of the paper states, or that are about other data than the paper's."""
+    for name, claim in load_claims(configuration.load("paper")).items():
+        elsewhere = claim.place.startswith("not in the paper") or re.search("on other (faces|pictures)", claim.place)
+        assert not elsewhere or claim.ours, name
+        assert not claim.statement.startswith("("), f"{name}: the mark is put there by `ours`"
+        assert claim.text.startswith("(Ours) ") == claim.ours
+
+
 def test_a_claim_with_one_side_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "claims.yaml"
     file.write_text("x: {statement: s, place: p, experiment: toy2d, metric: npe, below: [otcfm]}")
@@ -177,12 +187,13 @@ def test_the_report_counts_and_shows_evidence(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(configuration.Config, "layout", layout)
     write_claims(config)
     counts = count(layout.claims("csv"))
-    assert sum(counts.values()) == len(load_claims(config))
+    assert sum(sum(numbers.values()) for numbers in counts.values()) == len(load_claims(config))
+    assert sum(counts["of our own"].values()) == sum(claim.ours for claim in load_claims(config).values())
     table = pd.read_csv(layout.claims("csv")).set_index("claim")
     assert set(table.loc["otcfm_straighter_than_icfm"].verdict) == {"holds"}
     assert set(table.loc[["sbcfm_collapse_is_numerical"]].verdict) == {"not run"}
     text = layout.claims("md").read_text()
-    assert f"**{counts['holds']} holds" in text and "otcfm: " in text and "95%" in text
+    assert f"of the paper **{counts['of the paper']['holds']} hold, " in text and "otcfm: " in text and "95%" in text
 
 
 def test_a_claim_on_a_time_course_is_about_its_mean_over_left_out_times() -> None:

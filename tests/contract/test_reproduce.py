@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from cfm import config as configuration
+from cfm.claims import count
 from cfm.errors import UserError
 from cfm.overview import Overview
 from cfm.paper import MARKS
@@ -177,14 +178,14 @@ def _cells(budget: str, experiment: str, table: str, metric: str, method: str, d
 
 @pytest.mark.parametrize("budget", ["quick", "paper"])
 def test_the_readme_counts_the_claims_as_they_were_judged(budget: str) -> None:
-    from collections import Counter
-
-    verdicts = {row["claim"]: row["verdict"] for row in read_rows(Path(f"results/reference/{budget}/claims.csv"))}
-    found = Counter(verdicts.values())
+    counts = count(Path(f"results/reference/{budget}/claims.csv"))
     text = " ".join(Path("README.md").read_text().split("**Claims.**")[1].split("\n\n")[0].split())
-    assert f"of {len(verdicts)}, " in text
-    said = re.search(rf"`{budget}`[^0-9]*(\d+) holds?, (\d+) fails?, (\d+) (?:is|are) undecided and (\d+)", text)
-    assert said and [int(n) for n in said.groups()] == [found[v] for v in ("holds", "fails", "undecided", "not run")]
+    verdicts = r"(\d+) holds?, (\d+) fails?, (\d+) (?:is|are) undecided and (\d+)"
+    said = re.search(rf"At budget `{budget}`[^0-9]* {verdicts}[^0-9]*; of ours {verdicts}", text)
+    assert said
+    assert [int(n) for n in said.groups()] == [n for numbers in counts.values() for n in numbers.values()]
+    paper, ours = (sum(numbers.values()) for numbers in counts.values())
+    assert f"{paper} statements of the paper, and {ours} of our own" in text
 
 
 def _spread(mean: str, std: str) -> str:
