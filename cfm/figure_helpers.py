@@ -37,7 +37,12 @@ def axis_label(metric: str) -> str:
 
 def side_label(metric: str) -> str:
     """The same in lines that are short enough for the side of a panel."""
-    return textwrap.fill(axis_label(metric), _LINE)
+    return narrow(axis_label(metric))
+
+
+def narrow(words: str) -> str:
+    """Words in lines that are short enough for the side of a panel."""
+    return textwrap.fill(words, _LINE)
 
 
 def number(value: float) -> str:

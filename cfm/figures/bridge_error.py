@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
-from cfm.figure_helpers import WIDTH, legend, styles
+from cfm.figure_helpers import WIDTH, legend, narrow, styles
 from cfm.figures.base import methods_shown
 from cfm.flow_pictures import first_samples
 from cfm.metrics.bridge import error_over_time
@@ -25,7 +25,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
 
     assert dataset is not None
     known = read_arrays(config.layout.data(experiment, dataset))
-    figure, axis = pyplot.subplots(figsize=(WIDTH * 0.75, 2.9))
+    figure, axis = pyplot.subplots(figsize=(WIDTH, 3.4))
     figure.set_layout_engine("constrained")
     style = styles(config, experiment, settings)
     for method in methods_shown(config, experiment, settings, dataset):
@@ -40,7 +40,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
             known["bridge_t"], errors, label=label, markevery=_EVERY, markersize=3.5, linewidth=1.2, **style[method]
         )
     measure = "W2 to the bridge's marginal" if "bridge_paths" in known else "KL from the bridge's marginal (nats)"
-    axis.set(xlabel="time t", ylabel=measure, xlim=(-0.02, 1.02), title=config.datasets[dataset].entry.label)
+    axis.set(xlabel="time t", ylabel=narrow(measure), xlim=(-0.02, 1.02), title=config.datasets[dataset].entry.label)
     axis.set_ylim(bottom=0)
     legend(figure)
     return figure
