@@ -17,10 +17,12 @@ from cfm.entries import by_name
 from cfm.errors import UserError
 from cfm.referee import report, write_claims
 from cfm.settings import PAIRS
+from cfm.stages.collect import read_runs
 from cfm.statistics import paired
 
 CONFIG = configuration.load("quick")
 DATASETS = CONFIG.experiments["toy2d"].datasets
+REFERENCE = Path(__file__).parents[2] / "results/reference"
 CLAIM = Claim("a is lower", "nowhere", "toy2d", "npe", below=("otcfm",), above=("icfm",))
 
 
@@ -44,8 +46,8 @@ def _runs(**means: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _verdict(claim: Claim, runs: pd.DataFrame | None) -> str:
-    return judge("claim", claim, CONFIG, runs).verdict
+def _verdict(claim: Claim, runs: pd.DataFrame | None, config: configuration.Config = CONFIG) -> str:
+    return judge("claim", claim, config, runs).verdict
 
 
 def test_a_flipped_order_flips_the_verdict() -> None:
@@ -164,6 +166,18 @@ def test_what_the_paper_does_not_say_is_marked_as_ours() -> None:
         assert not elsewhere or claim.ours, name
         assert not claim.statement.startswith("("), f"{name}: the mark is put there by `ours`"
         assert claim.text.startswith("(Ours) ") == claim.ours
+
+
+@pytest.mark.parametrize("budget", ["quick", "paper"])
+def test_no_upper_bound_is_met_by_points_that_stay_where_they_are(budget: str) -> None:
+    """Or the claim would say nothing of the method: judged on the kept runs with the control in its place."""
+    config = configuration.load(budget)
+    bounded = {name: claim for name, claim in load_claims(config).items() if claim.bound is not None and claim.below}
+    assert bounded
+    for name, claim in bounded.items():
+        kept = read_runs(REFERENCE / budget / claim.experiment / "runs.csv")
+        at_rest = dataclasses.replace(claim, below=("identity",))
+        assert _verdict(at_rest, kept, config) in ("fails", "undecided"), name
 
 
 def test_a_claim_with_one_side_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
