@@ -145,6 +145,7 @@ README_TABLES = [
     ("paper", "toy2d", "table2", "npe", TOY2D, 15),
     ("paper", "toy2d", "table2", "w2", TOY2D, 16),
     ("paper", "bridges", "table3", "bridge_w2", [f"bridge_{d}" for d in TOY2D], 4),
+    ("paper", "gaussian_bridges", "gaussian_bridges", "bridge_kl_end", [f"gaussians_{d}d" for d in (2, 5, 20, 50)], 6),
     ("paper", "single_cell", "table4", "w1", ["embryoid_subset", "emt"], 8),
     ("paper", "unnormalised", "tabled2_euler10", "log_z_bias", ["funnel_rwis", "funnel_mcmc", "mixture_rwis"], 3),
     ("quick", "translation", "table6", "mmd_rbf", ["smiles"], 6),
