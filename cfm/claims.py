@@ -194,9 +194,14 @@ def tally(found: Iterable[tuple[bool, str]]) -> dict[str, dict[str, int]]:
     }
 
 
+def plural(verdict: str, n: int) -> str:
+    """The verdict as it is said of n claims: 1 holds, 2 hold."""
+    return verdict if n == 1 else verdict.removesuffix("s")
+
+
 def spelled(counts: Mapping[str, int]) -> str:
     """The counts of `tally` in words: "27 hold, 1 fails, 11 undecided, 14 not run"."""
-    return ", ".join(f"{n} {verdict if n == 1 else verdict.removesuffix('s')}" for verdict, n in counts.items())
+    return ", ".join(f"{n} {plural(verdict, n)}" for verdict, n in counts.items())
 
 
 def count(path: Path) -> dict[str, dict[str, int]]:

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from cfm.claims import tally
+from cfm.claims import plural, tally
 from cfm.config import Config
 from cfm.paper import MARK_NOTES
 from cfm.referee import HOW
@@ -57,6 +57,7 @@ def write(config: Config) -> Path:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # methods and data sets stay in their order
+    environment.globals["plural"] = plural
     text = environment.get_template("page.html").render(
         budget=config.budget,
         sections=sections,
