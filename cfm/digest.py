@@ -1,14 +1,18 @@
-"""A fingerprint of the code a stage runs, blind to comments, docstrings and layout.
+"""A fingerprint of the code a stage runs, blind to comments, docstrings, layout, and to where modules are.
 
-Snakemake does not see edits in a package, so each rule carries this digest among its parameters: a real
-edit reruns the stages (and only the methods) that use the module, a comment reruns nothing.
+Snakemake does not see edits in a package, so each rule carries this digest among its parameters: a real edit reruns
+the stages (and only the methods) that use the module; a comment, or moving and renaming modules, reruns nothing. So no
+name of a module enters: an import counts as the content of what it names.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -25,9 +29,8 @@ def code_digest(*modules: str) -> str:
         name = pending.pop()
         if name not in found and name not in _NOT_FOLLOWED:
             found.add(name)
-            pending += _imports(name)
-    text = "\n".join(f"{name} {_module_digest(name)}" for name in sorted(found))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+            pending += [imported.module for imported in _imports(name)]
+    return _hashed("\n".join(sorted(_with_imports(name) for name in found)))[:16]
 
 
 def _file(name: str) -> Path | None:
@@ -45,27 +48,76 @@ def _tree(name: str) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _imports(name: str) -> list[str]:
-    found: list[str] = []
+@dataclass(frozen=True)
+class _Import:
+    """A module that is imported, whole or for a thing in it, and the name that this has from there on."""
+
+    module: str
+    thing: str
+    bound: str
+
+
+def _imports(name: str) -> Iterator[_Import]:
     for node in ast.walk(_tree(name)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from cfm.metrics import cost` may name a module or a thing inside one
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [module for module in found if module.split(".")[0] == PACKAGE.name and _file(module)]
+            yield from (_Import(alias.name, "", alias.asname or "") for alias in node.names if _ours(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.module and _ours(node.module):
+            for alias in node.names:
+                yield _Import(node.module, alias.name, alias.asname or alias.name)
+                inside = f"{node.module}.{alias.name}"  # `from cfm.metrics import cost` may name a module
+                if _ours(inside):
+                    yield _Import(inside, "", alias.asname or alias.name)
+
+
+def _ours(module: str) -> bool:
+    return module.split(".")[0] == PACKAGE.name and _file(module) is not None
 
 
 @functools.cache
-def _module_digest(name: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(name)))  # a copy, and without comments
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+def _alone(name: str) -> str:
+    """Digest of a module by itself."""
+    modules = {imported.bound: "module" for imported in _imports(name) if not imported.thing}
+    return _hashed(_bare(name, tuple(sorted(modules.items()))))
+
+
+@functools.cache
+def _with_imports(name: str) -> str:
+    """Digest of a module and of where its names come from, every module standing for what is in it."""
+    imports = [imported for imported in _imports(name) if imported.module not in _NOT_FOLLOWED]
+    modules = {imported.bound: _alone(imported.module) for imported in imports if not imported.thing}
+    things = {f"{_alone(i.module)} {i.thing} {i.bound}" for i in imports if i.bound not in modules}
+    return _hashed("\n".join([_bare(name, tuple(sorted(modules.items()))), *sorted(things)]))
+
+
+@functools.cache
+def _bare(name: str, modules: tuple[tuple[str, str], ...]) -> str:
+    return ast.dump(_Bare(dict(modules)).visit(copy.deepcopy(_tree(name))))
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes out docstrings and imports of the package, and writes something else for the names of its modules."""
+
+    def __init__(self, modules: Mapping[str, str]) -> None:
+        self.modules = modules
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Any node: what has a docstring loses it."""
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+        return super().generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | None:
+        node.names = [alias for alias in node.names if not _ours(alias.name)]
+        return node if node.names else None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if node.module and _ours(node.module) else node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name(self.modules.get(node.id, node.id), node.ctx)
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

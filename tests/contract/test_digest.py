@@ -20,7 +20,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _forget() -> None:
-    for cached in (digest.code_digest, digest._tree, digest._module_digest):
+    for cached in (digest.code_digest, digest._tree, digest._alone, digest._with_imports, digest._bare):
         cached.cache_clear()
 
 
@@ -45,6 +45,51 @@ def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
         text = path.read_text().replace('"""\n\nfrom __future__', ' Edited."""\n\n\n# a comment\nfrom __future__')
         path.write_text(text + "\n\n# the end\n")
     assert _changed(before) == set()
+
+
+def _move(package: Path, old: str, new: str) -> None:
+    """Move a module (dotted names below the package), and follow it wherever it is imported."""
+    (package / f"{new.replace('.', '/')}.py").parent.mkdir(parents=True, exist_ok=True)
+    (package / f"{old.replace('.', '/')}.py").rename(package / f"{new.replace('.', '/')}.py")
+    for path in package.rglob("*.py"):
+        path.write_text(path.read_text().replace(f"from cfm.{old} import", f"from cfm.{new} import"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("couplings", "pairs"),  # another name
+        ("entropic", "rooms.deep.entropic"),  # another place
+        ("errors", "rooms.problems"),  # imported by nearly all
+    ],
+)
+def test_the_place_and_the_name_of_a_module_do_not_count(package: Path, old: str, new: str) -> None:
+    before = _digests()
+    _move(package, old, new)
+    assert _changed(before) == set()
+
+
+def test_the_place_of_what_is_imported_as_a_module_does_not_count(package: Path) -> None:
+    found = []
+    for folder, name in (("rooms", "tool"), ("other", "gadget")):
+        (package / folder).mkdir()
+        (package / folder / "__init__.py").touch()
+        (package / folder / f"{name}.py").write_text("def f() -> int:\n    return 1\n")
+        (package / "user.py").write_text(f"from cfm.{folder} import {name}\n\nX = {name}.f()\n")
+        _forget()
+        found.append(digest.code_digest("cfm.user"))
+    assert found[0] == found[1]
+    (package / "other/gadget.py").write_text("def f() -> int:\n    return 2\n")
+    _forget()
+    assert digest.code_digest("cfm.user") != found[0]
+
+
+def test_a_name_that_comes_from_elsewhere_counts(package: Path) -> None:
+    """Both modules are followed before and after, and nothing but an import line differs."""
+    before, path = _digests(), package / "methods/flow_matching.py"
+    (package / "paths_too.py").write_text((package / "paths.py").read_text().replace("math.pi / 2", "math.pi / 3"))
+    path.write_text(path.read_text().replace("from cfm.paths import", "from cfm.paths_too import"))
+    assert ("train", "otcfm") in _changed(before)
 
 
 def test_an_edit_of_a_method_changes_that_method_only(package: Path) -> None:
