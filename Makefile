@@ -15,7 +15,7 @@ status: setup
 	@$(VENV)/bin/python -m cfm status --budget "$(BUDGET)" --experiments "$(EXPERIMENTS)"
 
 bench: setup
-	@$(VENV)/bin/python -m cfm bench
+	@$(VENV)/bin/python -m benchmarks
 
 # A file of tests runs on one core, so that what its tests share is made once.
 test: setup
@@ -29,7 +29,7 @@ test-cluster: setup
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy cfm
+	$(VENV)/bin/mypy cfm benchmarks
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/snakemake --lint --config budget=smoke
 	$(VENV)/bin/mkdocs build --strict --quiet

@@ -12,7 +12,7 @@ from typing import NoReturn
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
-from cfm import commands
+from cfm.cli import commands
 from cfm.errors import UserError, one_line
 
 
@@ -71,7 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     new = verb("new-method", "write a method that runs at once, to be changed into one's own")
     new.add_argument("name", help="lower-case letters, digits and underscores")
     new.add_argument("--rule", action="store_true", help="as a program outside this package, with its rule")
-    verb("bench", "time training and the exact coupling against a plain loop")
     kept = verb("reference", "add the finished runs to the tables and figures in results/reference")
     kept.add_argument("--experiments", default="", help="names; all enabled ones by default")
     verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")

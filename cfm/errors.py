@@ -1,4 +1,9 @@
-"""The two kinds of failure that are not bugs."""
+"""The two kinds of failure that are not bugs, and how they are worded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 def one_line(text: str) -> str:
@@ -18,3 +23,10 @@ class RunFailed(Exception):
 
     Recorded as data (`status=failed` with this text as reason); the other runs go on.
     """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the nearest valid one, or the list of all."""
+    options = sorted(known)
+    close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(options) or 'none'}"

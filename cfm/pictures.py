@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Points = npt.NDArray[np.float32]
-Bytes = npt.NDArray[np.uint8]
+from cfm.types import Bytes, Points
 
 
 def picture_shape(dim: int) -> tuple[int, int, int] | None:

@@ -32,7 +32,7 @@ def _same_start(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Config:
     """A small folder of results with its report."""
-    from cfm.report.page import write
+    from cfm.results.report.page import write
     from tests.small_results import small_results
 
     config = small_results(tmp_path_factory.mktemp("results"))

@@ -10,12 +10,12 @@ import pandas as pd
 from PIL import Image
 
 from cfm import config as configuration
+from cfm.artifacts.runs import COLUMNS, rows_of
 from cfm.config import Config
-from cfm.entries import NamedMethod
-from cfm.figures.base import datasets_shown, shows, suffixes
-from cfm.resume import write_arrays, write_json, write_text
-from cfm.stages.collect import COLUMNS, rows_of
-from cfm.tables.base import make
+from cfm.config.entries import NamedMethod
+from cfm.files import write_arrays, write_json, write_text
+from cfm.results.figures.base import datasets_shown, shows, suffixes
+from cfm.results.tables.base import make
 
 HOSTILE = '<img src=x onerror="alert(1)"> & </script><b>SB'
 REASON = "loss is <NaN> & stays so"

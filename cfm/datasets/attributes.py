@@ -12,15 +12,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from cfm.datasets.base import DATA_SEED, Array, Dataset, Indices
+from cfm.datasets.base import Dataset
+from cfm.datasets.reading.sources import Source
 from cfm.errors import UserError
-from cfm.rng import stream
+from cfm.rng import DATA_SEED, stream
 from cfm.settings import Sizes
-from cfm.sources import Source
-
-Flags = npt.NDArray[np.bool_]
+from cfm.types import Flags, Indices, Points
 
 _CUTS = {"train": (0.0, 0.7), "val": (0.7, 0.8), "test": (0.8, 1.0)}
 _MOST = 1000  # of each group that are validated and tested on
@@ -29,10 +27,11 @@ _FEWEST = 2
 
 @dataclass(frozen=True)
 class Attributes(Dataset):
-    """`file`, `table`, `attribute`: see `cfm.attribute_files`; several attributes in a list make as many data sets.
+    """`file`, `table`, `attribute`: see `cfm.datasets.reading.attribute_files`; several attributes in a list make
+    as many data sets.
 
     `most`: no more than so many pictures, drawn from all; `side`: in pixels, what they are scaled to; the rest: see
-    `cfm.autoencoder`.
+    `cfm.nets.autoencoder`.
     """
 
     file: str
@@ -74,9 +73,9 @@ class Attributes(Dataset):
     def stamp(self) -> str | None:
         return " ".join(stamp for source in self.sources if (stamp := source.stamp())) or None
 
-    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
-        """Besides the splits: the decoder (`cfm.autoencoder`) and a classifier (`cfm.attribute_classifier`)."""
-        from cfm.attribute_classifier import fitted
+    def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
+        """Besides the splits: a decoder (`cfm.nets.autoencoder`) and a classifier (`cfm.nets.attribute_classifier`)."""
+        from cfm.nets.attribute_classifier import fitted
 
         rows, flags = self._shuffled()
         groups, arrays = self._groups(flags), self._latents(rows)
@@ -84,7 +83,7 @@ class Attributes(Dataset):
         arrays |= {name: codes[places] for name, places in groups.items()}
         return arrays | fitted(arrays["train_0"], arrays["train_1"])
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         """Codes of training pictures with the attribute, none of them in the test set; with replacement if few."""
         rows, flags = self._shuffled()
         places = self._groups(flags)["train_1"]
@@ -96,7 +95,7 @@ class Attributes(Dataset):
 
     def _shuffled(self) -> tuple[Indices, Flags]:
         """The rows of the file in the order in which they are split, and which have the attribute."""
-        from cfm.attribute_files import read_attribute
+        from cfm.datasets.reading.attribute_files import read_attribute
 
         flags = read_attribute(*self._paths(), self.attribute)
         rows = stream(DATA_SEED, "attributes").permutation(len(flags))[: self.most]
@@ -114,10 +113,10 @@ class Attributes(Dataset):
                 found[f"{split}_{group}"] = members if split == "train" else members[: min(count, _MOST)]
         return found
 
-    def _latents(self, rows: Indices) -> dict[str, Array]:
-        from cfm.attribute_files import read_pictures
-        from cfm.autoencoder import Autoencoder
-        from cfm.latents import latents
+    def _latents(self, rows: Indices) -> dict[str, Points]:
+        from cfm.datasets.reading.attribute_files import read_pictures
+        from cfm.datasets.reading.latents import latents
+        from cfm.nets.autoencoder import Autoencoder
 
         settings = Autoencoder(**{f.name: getattr(self, f.name) for f in fields(Autoencoder)})
         pictures, table = self._paths()

@@ -8,16 +8,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from cfm.rng import stream
 from cfm.settings import Sizes
+from cfm.types import Indices, Points
 
-Array = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
-
-# The authors' loaders make every data set with seed 42, whatever the training seed.
-DATA_SEED = 42
 SPLITS = ("train", "val", "test", "test_large")
 
 
@@ -72,7 +67,7 @@ class Dataset:
         """What is known of a file besides the settings: if it changes, the data are prepared anew."""
         return None
 
-    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
+    def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
         """The finite samples by name, float32 of shape (n, dim).
 
         `{split}_{k}`, split train or val, for every marginal k of `times` that is stored; `test_0` and `test_1` (and
@@ -81,7 +76,7 @@ class Dataset:
         """
         raise NotImplementedError
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         """N fresh points of the last marginal (for the `oracle` control)."""
         raise NotImplementedError
 
@@ -90,8 +85,8 @@ class Dataset:
         """Can `draw_bridge` draw?"""
         return type(self).draw_bridge is not Dataset.draw_bridge
 
-    def draw_bridge(self, n: int, rng: np.random.Generator, plan: int | None = None) -> Array | None:
-        """N fresh paths of the Schroedinger bridge at the times of cfm/bridge.py, (T, n, dim); None if it is not known.
+    def draw_bridge(self, n: int, rng: np.random.Generator, plan: int | None = None) -> Points | None:
+        """N fresh paths of the Schroedinger bridge at the times of cfm/schroedinger.py, (T, n, dim), or None.
 
         `plan`: points on each side of the plan that their ends come from, for data sets that need one.
         """
@@ -108,7 +103,7 @@ class Prepared:
     `failure`: why there are none, if preparing them has failed.
     """
 
-    arrays: Mapping[str, Array]
+    arrays: Mapping[str, Points]
     dim: int
     gaussian_source: bool
     paired: bool = False
@@ -129,35 +124,35 @@ class Prepared:
         """Rows of a split that stand for the target: the given ones, drawn again by their weights if they have some."""
         if not self.weighted(split):
             return rows
-        from cfm.importance import resample
+        from cfm.datasets.sampling.importance import resample
 
         rng = stream(seed, f"resample/{split}", step)
         return rows[resample(self.arrays[f"{split}_log_weight"][rows], rng)]
 
-    def labels(self, split: str) -> Array | None:
+    def labels(self, split: str) -> Points | None:
         """The classes (n, 1) of the target points of a split, if it tells them."""
         return self.arrays.get(f"{split}_label")
 
-    def target(self, split: str) -> Array:
+    def target(self, split: str) -> Points:
         """The points of q_1 in a split, shape (n, dim)."""
         return self.arrays[f"{split}_1"]
 
-    def own_times(self, split: str) -> Array | None:
+    def own_times(self, split: str) -> Points | None:
         """The times (n, 1) that belong to the points of a split, for pairs that have their own."""
         return self.arrays.get(f"{split}_t")
 
-    def source(self, split: str, seed: int) -> Array:
+    def source(self, split: str, seed: int) -> Points:
         """As many points of q_0 as the split has of q_1, fresh normal ones of this seed; or those that are stored."""
         if self.gaussian_source:
             shape = self.target(split).shape
             return stream(seed, f"source/{split}").standard_normal(shape, dtype=np.float32)
         return self.arrays[f"{split}_0"]
 
-    def evaluation_source(self, seed: int, points: str) -> Array:
+    def evaluation_source(self, seed: int, points: str) -> Points:
         """Where the samplers start: the test set's sources, followed by the large set's if `points` is all."""
         return np.concatenate([self.source(split, seed) for split in self._evaluated(points)])
 
-    def evaluation_labels(self, points: str) -> Array | None:
+    def evaluation_labels(self, points: str) -> Points | None:
         """The classes that the points of `evaluation_source` are to become: those of the test set's points."""
         labels = [self.labels(split) for split in self._evaluated(points)]
         known = [array for array in labels if array is not None]

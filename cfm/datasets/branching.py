@@ -19,27 +19,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from cfm.datasets.base import DATA_SEED, Array
-from cfm.rng import stream
+from cfm.datasets import TimeCourse
+from cfm.rng import DATA_SEED, stream
 from cfm.settings import Sizes
-from cfm.time_course import TimeCourse
+from cfm.types import Floats, Points
 
 _A, _B, _C, _W = 1.0, 0.5, 0.25, np.pi / 8
 _MEAN = np.array([0.0, 0.0, 2.0, 0.0, 0.0])  # at time 0
 _STD = np.array([0.3, 0.15, 0.3, 0.3, 1.0])
 
-Points = npt.NDArray[np.float64]
 
-
-def velocity(points: Points) -> Points:
+def velocity(points: Floats) -> Floats:
     """The velocity of every point, shape (n, 5); it does not depend on the time."""
     _, y, p, q, r = points.T
     return np.stack([np.full_like(y, _B), _A * (y - y**3), -_W * q, _W * p, -_C * r], axis=1)
 
 
-def flow(points: Points, time: float) -> Points:
+def flow(points: Floats, time: float) -> Floats:
     """Where points of time 0 are at a time."""
     x, y, p, q, r = points.T
     cos, sin = np.cos(_W * time), np.sin(_W * time)
@@ -47,7 +44,7 @@ def flow(points: Points, time: float) -> Points:
     return np.stack([x + _B * time, y, cos * p - sin * q, sin * p + cos * q, r * np.exp(-_C * time)], axis=1)
 
 
-def draw(n: int, time: float, rng: np.random.Generator) -> Array:
+def draw(n: int, time: float, rng: np.random.Generator) -> Points:
     """N fresh points at a time."""
     return flow(_MEAN + _STD * rng.standard_normal((n, len(_MEAN))), time).astype(np.float32)
 
@@ -62,10 +59,10 @@ class Branching(TimeCourse):
     def dim(self) -> int:
         return len(_MEAN)
 
-    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
+    def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
         return self.arrays([draw(self.cells, t, stream(DATA_SEED, f"branching/{t}")) for t in range(self.snapshots)])
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         return draw(n, self.left_out, rng)
 
 

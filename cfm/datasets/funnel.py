@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cfm.datasets.base import Array
-from cfm.density import Density
+from cfm.datasets import Density
+from cfm.types import Points
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,7 @@ class Funnel(Density):
         others = -0.5 * (rest**2 * (-neck[:, None]).exp() + neck[:, None] + math.log(2 * math.pi))
         return first + others.sum(dim=1)
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         neck = math.sqrt(self.variance) * rng.standard_normal((n, 1))
         rest = np.exp(neck / 2) * rng.standard_normal((n, self.dim - 1))
         return np.concatenate([neck, rest], axis=1).astype(np.float32)

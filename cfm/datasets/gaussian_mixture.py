@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cfm.datasets.base import Array
-from cfm.density import Density
+from cfm.datasets import Density
+from cfm.types import Points
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ class GaussianMixture(Density):
         constant = torch.from_numpy(np.log(self._weights)).to(x) - math.log(2 * math.pi * self.std**2)
         return torch.logsumexp(constant - squares / (2 * self.std**2), dim=1)
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         mode = rng.choice(self.modes, size=n, p=self._weights)
         return (self._centres[mode] + self.std * rng.standard_normal((n, 2))).astype(np.float32)
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cfm.datasets.base import Array, Dataset
+from cfm.datasets.base import Dataset
 from cfm.errors import UserError
 from cfm.pictures import from_bytes
 from cfm.settings import Sizes
+from cfm.types import Points
 
 if TYPE_CHECKING:
-    from cfm.image_files import Archive, Pool
+    from cfm.datasets.reading.image_archives import Archive, Pool
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Images(Dataset):
         for source in self._archive.sources:
             source.fetch()
 
-    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
+    def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
         """The pictures as bytes (n, dim), labels (n, 1), and the classifier's weights and test accuracy."""
         assert sizes is not None
         train, test = self._read()
@@ -64,26 +65,26 @@ class Images(Dataset):
             "test": (test, slice(sizes.test)),
             "test_large": (train, slice(sizes.test_large)),
         }
-        arrays: dict[str, Array] = {}
+        arrays: dict[str, Points] = {}
         for split, (pool, rows) in splits.items():
             if len(pool.labels[rows]):
                 pictures = pool.pictures[rows]
                 arrays[f"{split}_1"] = pictures.reshape(len(pictures), -1)  # type: ignore[assignment]  # bytes
                 arrays[f"{split}_label"] = pool.labels[rows, None].astype(np.float32)
         if self.classifier is not None:
-            from cfm.classifier import prepared
+            from cfm.nets.classifier import prepared
 
             arrays |= prepared(arrays, self.classes, self.classifier)
         return arrays
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         """Training pictures, none twice while there are enough: what a perfect memory would draw."""
         pictures = self._read()[0].pictures
         return from_bytes(pictures[rng.choice(len(pictures), size=n, replace=n > len(pictures))])
 
     @property
     def _archive(self) -> Archive:
-        from cfm.image_files import ARCHIVES
+        from cfm.datasets.reading.image_archives import ARCHIVES
 
         return ARCHIVES[self.archive]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cfm.density import Density
+from cfm.datasets import Density
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,9 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from cfm.datasets.base import DATA_SEED, Array, Dataset
-from cfm.rng import stream
+from cfm.datasets.base import Dataset
+from cfm.rng import DATA_SEED, stream
 from cfm.settings import Sizes
+from cfm.types import Points
 
 _COLUMNS = {"breast_cancer": 30, "digits": 64}
 _VAL, _TEST = 0.1, 0.2  # parts that are held out
@@ -42,7 +43,7 @@ class Scikit(Dataset):
             return f"columns: 1 to {_COLUMNS[self.table]} are expected, got {self.columns}"
         return None
 
-    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
+    def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
         """The rows, shuffled and cut; `log_scale` is log |det| of the scaling, of pictures."""
         points, scale = self._points()
         points = stream(DATA_SEED, f"scikit/{self.table}").permutation(points)
@@ -54,11 +55,11 @@ class Scikit(Dataset):
             arrays["log_scale"] = np.array(-self.dim * np.log(scale), dtype=np.float32)
         return arrays
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         """Rows drawn again, with replacement: there are no fresh ones."""
         return rng.choice(self._points()[0], size=n)
 
-    def _points(self) -> tuple[Array, float]:
+    def _points(self) -> tuple[Points, float]:
         from sklearn import datasets
 
         table = getattr(datasets, f"load_{self.table}")().data[:, : self.dim]

@@ -14,17 +14,17 @@ from typing import Literal
 
 import numpy as np
 
-from cfm.cells import read_cells
-from cfm.datasets.base import Array
+from cfm.datasets import TimeCourse
+from cfm.datasets.reading.cells import read_cells
+from cfm.datasets.reading.sources import Source
 from cfm.errors import UserError
 from cfm.settings import Sizes
-from cfm.sources import Source
-from cfm.time_course import TimeCourse
+from cfm.types import Points
 
 
 @dataclass(frozen=True)
 class Snapshots(TimeCourse):
-    """`file`: npz or h5ad, see `cfm.sources` for where; `matrix`, `labels`, `select`: see `cfm.cells`."""
+    """`file`: npz or h5ad, `matrix`, `labels`, `select`: see `cfm.datasets.reading`."""
 
     file: str
     matrix: str
@@ -52,7 +52,7 @@ class Snapshots(TimeCourse):
     def stamp(self) -> str | None:
         return self.source.stamp()
 
-    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
+    def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
         points = self._read()
         for time, cells in enumerate(points):
             copies = len(cells) - len(np.unique(cells, axis=0))
@@ -62,12 +62,12 @@ class Snapshots(TimeCourse):
                 print(f"note: time {time}: {copies} of {len(cells)} cells are copies of others", file=sys.stderr)
         return self.arrays(points)
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         """Cells of the left-out snapshot, with replacement: there are no fresh ones."""
         cells = self._read()[self.left_out]
         return cells[rng.integers(len(cells), size=n)]
 
-    def _read(self) -> list[Array]:
+    def _read(self) -> list[Points]:
         path = self.source.verified()
         points, labels = read_cells(path, self.matrix, self.labels, self.select, self.dims)
         values, time = np.unique(labels, return_inverse=True)

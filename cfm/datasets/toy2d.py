@@ -13,25 +13,26 @@ from typing import Literal
 
 import numpy as np
 
-from cfm.datasets.base import DATA_SEED, SPLITS, Array, Dataset
-from cfm.rng import stream
+from cfm.datasets.base import SPLITS, Dataset
+from cfm.rng import DATA_SEED, stream
 from cfm.settings import Sizes
+from cfm.types import Points
 
 
-def _ring(mode: np.ndarray, radius: float, std: float, rng: np.random.Generator) -> Array:
+def _ring(mode: np.ndarray, radius: float, std: float, rng: np.random.Generator) -> Points:
     angle = mode * (np.pi / 4)
     centre = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return (centre + std * rng.standard_normal((len(mode), 2))).astype(np.float32)
 
 
-def eight_gaussians(n: int, rng: np.random.Generator) -> Array:
+def eight_gaussians(n: int, rng: np.random.Generator) -> Points:
     """Ring of radius 5, std 1, every mode equally often (torchdyn's generator, as the authors call it)."""
     points = _ring(mode := rng.permutation(np.arange(n) % 8), 5.0, 1.0, rng)
     jitter = 1e-4 * rng.standard_normal((8, 2))  # of the modes: torchdyn adds it
     return points + jitter[mode].astype(np.float32)
 
 
-def eight_gaussians_wide(n: int, rng: np.random.Generator) -> Array:
+def eight_gaussians_wide(n: int, rng: np.random.Generator) -> Points:
     """Ring of radius 12, std 1.5, modes drawn at random (the DSB authors' generator, centres 4 x 3)."""
     return _ring(rng.integers(8, size=n), 12.0, 1.5, rng)
 
@@ -40,7 +41,7 @@ def _sklearn_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def moons(n: int, rng: np.random.Generator) -> Array:
+def moons(n: int, rng: np.random.Generator) -> Points:
     """scikit-learn's two moons with noise 0.05, scaled by 2, first coordinate minus 1."""
     from sklearn.datasets import make_moons
 
@@ -48,7 +49,7 @@ def moons(n: int, rng: np.random.Generator) -> Array:
     return (2 * points - [1, 0]).astype(np.float32)
 
 
-def moons_wide(n: int, rng: np.random.Generator) -> Array:
+def moons_wide(n: int, rng: np.random.Generator) -> Points:
     """scikit-learn's two moons with noise 0.1, scalar mean 0 and scalar std 7 over the whole sample."""
     from sklearn.datasets import make_moons
 
@@ -56,7 +57,7 @@ def moons_wide(n: int, rng: np.random.Generator) -> Array:
     return (7 * (points - points.mean()) / points.std()).astype(np.float32)
 
 
-def scurve(n: int, rng: np.random.Generator) -> Array:
+def scurve(n: int, rng: np.random.Generator) -> Points:
     """scikit-learn's S curve with noise 0.05, first and third coordinate, times 1.5."""
     from sklearn.datasets import make_s_curve
 
@@ -64,7 +65,7 @@ def scurve(n: int, rng: np.random.Generator) -> Array:
     return (1.5 * points[:, [0, 2]]).astype(np.float32)
 
 
-_DRAW: dict[str, Callable[[int, np.random.Generator], Array]] = {
+_DRAW: dict[str, Callable[[int, np.random.Generator], Points]] = {
     "8gaussians": eight_gaussians,
     "8gaussians_wide": eight_gaussians_wide,
     "moons": moons,
@@ -73,7 +74,7 @@ _DRAW: dict[str, Callable[[int, np.random.Generator], Array]] = {
 }
 
 
-def draw(name: str, n: int, rng: np.random.Generator) -> Array:
+def draw(name: str, n: int, rng: np.random.Generator) -> Points:
     """N fresh points (n, 2) of a distribution by its name; "gaussian" is the standard normal one."""
     return rng.standard_normal((n, 2), dtype=np.float32) if name == "gaussian" else _DRAW[name](n, rng)
 
@@ -93,10 +94,10 @@ class Toy2d(Dataset):
     def gaussian_source(self) -> bool:
         return self.source == "gaussian"
 
-    def prepare(self, sizes: Sizes | None) -> dict[str, Array]:
+    def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
         assert sizes is not None  # the check of the configuration sees to it
         counts = [getattr(sizes, split) for split in SPLITS]
-        arrays: dict[str, Array] = {}
+        arrays: dict[str, Points] = {}
         for k, name in enumerate((self.source, self.target)):
             if name == "gaussian":
                 continue
@@ -107,7 +108,7 @@ class Toy2d(Dataset):
             arrays |= {f"{split}_{k}": part for split, part in zip(SPLITS, parts, strict=True)}
         return arrays
 
-    def draw_target(self, n: int, rng: np.random.Generator) -> Array:
+    def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         return _DRAW[self.target](n, rng)
 
 

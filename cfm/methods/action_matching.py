@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cfm.nets.mlp import StackedMLP
-    from cfm.solve import Field
+    from cfm.solvers.ode import Field
 
 
 @dataclass(frozen=True)

@@ -13,22 +13,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from cfm.datasets.base import Dataset, Prepared
 from cfm.errors import UserError
 from cfm.settings import Solver, Training
+from cfm.types import Indices, Points
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cfm.assignment import Potentials
+    from cfm.couplings.assignment import Potentials
     from cfm.paths import Path
-    from cfm.solve import Field
-    from cfm.trajectory import LogDensity, Trajectory
-
-Points = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+    from cfm.solvers.ode import Field
+    from cfm.solvers.trajectory import LogDensity, Trajectory
 
 
 @dataclass(frozen=True)
@@ -197,8 +194,8 @@ class Method:
 
         By default that of the ODE's flow, for fields whose derivatives are at hand.
         """
-        from cfm.change_of_variables import pull_back_density
         from cfm.nets.mlp import StackedMLP
+        from cfm.solvers.change_of_variables import pull_back_density
 
         field = None if net is None else self.velocity(net)
         if not isinstance(field, StackedMLP):

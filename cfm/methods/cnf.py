@@ -70,7 +70,7 @@ class CNF(Method):
         )
 
     def _objective(self, net: StackedMLP, snapshots: list[tuple[float, Tensor]], prior: float) -> Tensor:
-        from cfm.likelihood import pull_back_snapshots
+        from cfm.solvers.likelihood import pull_back_snapshots
 
         regularised = self.kinetic > 0 or self.jacobian > 0
         norm = self.jacobian_norm if regularised else None

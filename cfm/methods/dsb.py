@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfm.datasets.base import Prepared
-from cfm.methods.base import Batch, Points
+from cfm.methods._two_drifts import TwoDrifts
+from cfm.methods.base import Batch
 from cfm.rng import stream
-from cfm.two_drifts import TwoDrifts
+from cfm.types import Points
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from cfm.solve import Field
+    from cfm.solvers.ode import Field
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class DSB(TwoDrifts):
         """Of a chain, in its own time: places x_{k+1}, its reversal's drifts there, times t_{k+1}, (N n, ...) each."""
         import torch
 
-        from cfm.sde import simulate
+        from cfm.solvers.sde import simulate
 
         steps = self.chain_steps
         path = torch.from_numpy(simulate(drift, start, steps, self.sigma, rng, device=device).x).to(device)

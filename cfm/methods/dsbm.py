@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfm.datasets.base import Prepared
-from cfm.methods.base import Batch, Points
+from cfm.methods._two_drifts import TwoDrifts
+from cfm.methods.base import Batch
 from cfm.paths import PATHS
 from cfm.rng import stream
-from cfm.two_drifts import TwoDrifts
+from cfm.types import Points
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

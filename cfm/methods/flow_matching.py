@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cfm.couplings import COUPLINGS, Minibatch, flat
+from cfm.couplings.minibatch import COUPLINGS, Minibatch
 from cfm.datasets.base import Dataset
-from cfm.methods.base import Batch, Indices, Method, Points, velocity_network
+from cfm.methods.base import Batch, Method, velocity_network
 from cfm.paths import PATHS, Path
 from cfm.settings import LATER, Training
+from cfm.types import Indices, Points, flat
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cfm.assignment import Potentials
+    from cfm.couplings.assignment import Potentials
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class FlowMatching(Method):
     def potentials(self, x0: Points, x1: Points) -> Potentials | None:
         if not COUPLINGS[self.coupling].exact:
             return None
-        from cfm.assignment import reference_potentials
+        from cfm.couplings.assignment import reference_potentials
 
         return reference_potentials(flat(x0), flat(x1))
 

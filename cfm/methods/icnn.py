@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cfm.methods.base import Batch, Method, Start
 from cfm.settings import Solver, Training
-from cfm.trajectory import Trajectory, straight_line
+from cfm.solvers.trajectory import Trajectory, straight_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cfm.density import log_standard_normal
-from cfm.methods.base import Method, Points, Start
+from cfm.methods.base import Method, Start
 from cfm.settings import Solver
-from cfm.trajectory import LogDensity, Trajectory, straight_line
+from cfm.solvers.trajectory import LogDensity, Trajectory, log_standard_normal, straight_line
+from cfm.types import Points
 
 if TYPE_CHECKING:
     from torch import nn

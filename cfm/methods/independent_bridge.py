@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cfm.bridge import TIMES, brownian_bridges
 from cfm.datasets.base import Dataset
 from cfm.methods.base import Method, Start
+from cfm.schroedinger import TIMES, brownian_bridges
 from cfm.settings import Solver
-from cfm.trajectory import Trajectory
+from cfm.solvers.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from torch import nn

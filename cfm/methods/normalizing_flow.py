@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cfm.datasets.base import Dataset
-from cfm.methods.base import Batch, Method, Points, Start
+from cfm.methods.base import Batch, Method, Start
 from cfm.pictures import can_halve_twice
 from cfm.settings import Solver, Training
-from cfm.trajectory import LogDensity, Trajectory, straight_line
+from cfm.solvers.trajectory import LogDensity, Trajectory, straight_line
+from cfm.types import Points
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

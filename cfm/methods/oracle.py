@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cfm.bridge import TIMES
 from cfm.methods.base import Method, Start
+from cfm.schroedinger import TIMES
 from cfm.settings import Solver
-from cfm.trajectory import Trajectory, straight_line
+from cfm.solvers.trajectory import Trajectory, straight_line
 
 if TYPE_CHECKING:
     from torch import nn

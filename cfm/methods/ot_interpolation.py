@@ -13,7 +13,7 @@ import numpy as np
 from cfm.datasets.base import Dataset
 from cfm.methods.base import Method, Start
 from cfm.settings import Solver
-from cfm.trajectory import Trajectory, straight_line
+from cfm.solvers.trajectory import Trajectory, straight_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,8 +29,8 @@ class OTInterpolation(Method):
         return None if dataset.time_course else "needs a time course"
 
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
-        from cfm.couplings import flat
-        from cfm.emd import transport_plan
+        from cfm.couplings.exact import transport_plan
+        from cfm.types import flat
 
         assert start.data is not None
         x0, x1 = start.x0, start.data.target("train")

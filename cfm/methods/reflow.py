@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfm.datasets.base import Prepared
-from cfm.methods.base import Batch, Method, Points
+from cfm.methods.base import Batch, Method
 from cfm.methods.flow_matching import squared_error
 from cfm.paths import PATHS
 from cfm.rng import stream
 from cfm.settings import Solver
+from cfm.types import Points
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,7 +60,7 @@ class Reflow(Method):
         return Prepared(arrays, data.dim, gaussian_source=False, paired=True)
 
     def _carry(self, net: nn.Module, x0: Points) -> Points:
-        from cfm.solve import integrate
+        from cfm.solvers.ode import integrate
 
         device = next(net.parameters()).device
         return integrate(net, x0, Solver("euler", steps=self.euler_steps), device).x[-1]

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from cfm.methods.base import Batch, Start
 from cfm.methods.flow_matching import FlowMatching
 from cfm.settings import Solver, Training
-from cfm.trajectory import Trajectory
+from cfm.solvers.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cfm.solve import Field
+    from cfm.solvers.ode import Field
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ScoreAndFlow(FlowMatching):
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory | None:
         if solver.steps is None:
             return None
-        from cfm.sde import simulate
+        from cfm.solvers.sde import simulate
 
         assert net is not None
         flow, score = net.children()

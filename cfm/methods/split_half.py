@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cfm.methods.base import Method, Start
 from cfm.settings import Solver
-from cfm.trajectory import Trajectory, straight_line
+from cfm.solvers.trajectory import Trajectory, straight_line
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,13 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from cfm.couplings import flat
-from cfm.frechet import Features
-
-Points = npt.NDArray[np.float32]
+from cfm.types import Floats, Points, flat
 
 
 @dataclass(frozen=True)
@@ -43,17 +37,17 @@ class Evaluation:
     @functools.cached_property
     def w2_squared(self) -> float:
         """Exact squared 2-Wasserstein distance between transported and test points."""
-        from cfm.assignment import wasserstein2_squared
-        from cfm.emd import wasserstein_power
+        from cfm.couplings.assignment import wasserstein2_squared
+        from cfm.couplings.exact import wasserstein_power
 
         if len(self.x1) != len(self.target):
             return wasserstein_power(flat(self.x1), flat(self.target), 2)
         return wasserstein2_squared(flat(self.x1), flat(self.target))
 
     @functools.cached_property
-    def photograph_features(self) -> tuple[Features, Features]:
-        """Of transported and of test pictures in colour, (n, 1280) and (m, 1280), as cfm/photographs.py has them."""
-        from cfm.photographs import features
+    def photograph_features(self) -> tuple[Floats, Floats]:
+        """Of transported and of test pictures in colour, (n, 1280) and (m, 1280), of cfm/nets/efficientnet.py."""
+        from cfm.nets.efficientnet import features
 
         return features(self.x1), features(self.target)
 

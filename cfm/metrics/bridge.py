@@ -10,14 +10,10 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from cfm.couplings import flat
 from cfm.errors import RunFailed
 from cfm.metrics.base import Evaluation, Metric
-from cfm.trajectory import Points
-
-Floats = npt.NDArray[np.floating]
+from cfm.types import Floats, Points, flat
 
 
 def at_times(t: Points, x: Points, wanted: Points) -> Points:
@@ -33,7 +29,7 @@ def at_times(t: Points, x: Points, wanted: Points) -> Points:
 
 def w2_over_time(x: Points, truth: Points) -> Floats:
     """Exact W2 between the points of two processes (T, n, dim) at each time, shape (T,)."""
-    from cfm.assignment import wasserstein2_squared
+    from cfm.couplings.assignment import wasserstein2_squared
 
     return np.array([math.sqrt(wasserstein2_squared(flat(a), flat(b))) for a, b in zip(x, truth, strict=True)])
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cfm.grid import grid
-from cfm.importance import log_mean, require_effective
-from cfm.metrics.base import Evaluation, Metric, Points
+from cfm.datasets.sampling.importance import log_mean, require_effective
+from cfm.metrics._grid import grid
+from cfm.metrics.base import Evaluation, Metric
+from cfm.types import Points
 
 
 def _weights(evaluation: Evaluation) -> Points | None:

@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cfm.frechet import frechet_distance, of_classifier
+from cfm.metrics._frechet import frechet_distance, of_classifier
 from cfm.metrics.base import Evaluation, Metric
 
 if TYPE_CHECKING:
-    from cfm.classifier import Classifier
+    from cfm.nets.classifier import Classifier
 
 
 def _classifier(evaluation: Evaluation) -> Classifier | None:
-    from cfm.classifier import stored
+    from cfm.nets.classifier import stored
 
     return stored(evaluation.known, evaluation.x1.shape[1])
 
 
 def frechet_classifier(evaluation: Evaluation) -> float | None:
-    """Frechet distance (cfm/frechet.py) in the features of the data set's own classifier."""
+    """Frechet distance (cfm/metrics/_frechet.py) in the features of the data set's own classifier."""
     features = of_classifier(evaluation.known, evaluation.x1, evaluation.target)
     return None if features is None else frechet_distance(*features)
 
 
 def class_accuracy(evaluation: Evaluation) -> float | None:
     """The share of pictures in which the classifier sees the class that was asked for; None if none was."""
-    from cfm.classifier import predicted
+    from cfm.nets.classifier import predicted
 
     net, labels = _classifier(evaluation), evaluation.stored.get("label")
     if net is None or labels is None:
@@ -44,7 +44,7 @@ def classifier_accuracy(evaluation: Evaluation) -> float | None:
 def augmentation_gain(evaluation: Evaluation) -> float | None:
     """What generated pictures add: the test accuracy of a classifier that was trained on the real training pictures and
     on them, with the classes that were asked for, less that of the real ones alone. None if no class was asked for."""
-    from cfm.classifier import predicted, train
+    from cfm.nets.classifier import predicted, train
 
     known, labels = evaluation.known, evaluation.stored.get("label")
     if "classifier_accuracy" not in known or labels is None:

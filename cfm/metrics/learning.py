@@ -6,7 +6,7 @@ from cfm.metrics.base import Evaluation, Metric
 
 
 def learning_w2(evaluation: Evaluation) -> float | None:
-    """Validation W2 averaged over the training, on a logarithmic axis of steps (cfm/learning.py)."""
+    """Validation W2 averaged over the training, on a logarithmic axis of steps (cfm/training/learning_curve.py)."""
     return evaluation.learning_w2
 
 

@@ -12,19 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-from cfm.couplings import flat
 from cfm.metrics.base import Evaluation, Metric
+from cfm.types import Floats, flat
 
-Matrix = npt.NDArray[np.float64]
-Kernel = Callable[[Matrix, Matrix], Matrix]
+Kernel = Callable[[Floats, Floats], Floats]
 
 _SIGMAS = (0.01, 0.1, 1.0, 10.0, 100.0)
 _UNIT = 1e-3
 
 
-def rbf(x: Matrix, y: Matrix) -> Matrix:
+def rbf(x: Floats, y: Floats) -> Floats:
     """Sum over sigma in 0.01, 0.1, 1, 10, 100 of exp(-|x - y|^2 / (2 sigma^2)): a sum, so k(x, x) = 5."""
     from scipy.spatial.distance import cdist
 
@@ -32,17 +30,17 @@ def rbf(x: Matrix, y: Matrix) -> Matrix:
     return np.sum([np.exp(-squares / (2 * sigma**2)) for sigma in _SIGMAS], axis=0)
 
 
-def polynomial(x: Matrix, y: Matrix) -> Matrix:
+def polynomial(x: Floats, y: Floats) -> Floats:
     """(x.y + 2)^2: degree 2, factor 1, constant 2."""
     return (x @ y.T + 2) ** 2
 
 
-def linear(x: Matrix, y: Matrix) -> Matrix:
+def linear(x: Floats, y: Floats) -> Floats:
     """x.y, for which MMD^2 is the squared distance of the means."""
     return x @ y.T
 
 
-def mmd_squared(x: Matrix, y: Matrix, kernel: Kernel) -> float:
+def mmd_squared(x: Floats, y: Floats, kernel: Kernel) -> float:
     """MMD^2 of points (n, dim) and (m, dim)."""
     return float(kernel(x, x).mean() + kernel(y, y).mean() - 2 * kernel(x, y).mean())
 

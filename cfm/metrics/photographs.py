@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cfm.frechet import Features, frechet_distance, in_colour
+from cfm.metrics._frechet import frechet_distance, in_colour
 from cfm.metrics.base import Evaluation, Metric
-from cfm.photographs import AT_ONCE
+from cfm.nets.efficientnet import AT_ONCE
 from cfm.pictures import to_bytes
+from cfm.types import Floats
 
 
 def frechet_efficientnet_lite0(evaluation: Evaluation) -> float | None:
@@ -37,10 +38,10 @@ def kid_efficientnet_lite0(evaluation: Evaluation) -> float | None:
     return polynomial_mmd(*(found[:10_000] for found in evaluation.photograph_features))
 
 
-def polynomial_mmd(f: Features, g: Features) -> float:
+def polynomial_mmd(f: Floats, g: Floats) -> float:
     """MMD^2 of features (n, k) and (m, k) with the kernel (f . g / k + 1)^3, unbiased."""
 
-    def kernel(a: Features, b: Features) -> npt.NDArray[np.float64]:
+    def kernel(a: Floats, b: Floats) -> npt.NDArray[np.float64]:
         return (a.astype(np.float64) @ b.T.astype(np.float64) / a.shape[1] + 1) ** 3
 
     within = sum((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (kernel(f, f), kernel(g, g)))

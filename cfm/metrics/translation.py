@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cfm.attribute_classifier import has_attribute
 from cfm.metrics.base import Evaluation, Metric
+from cfm.nets.attribute_classifier import has_attribute
 
 
 def attribute_share(evaluation: Evaluation) -> float | None:

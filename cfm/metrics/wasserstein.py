@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from cfm.couplings import flat
 from cfm.metrics.base import Evaluation, Metric
+from cfm.types import flat
 
 
 def w2(evaluation: Evaluation) -> float:
@@ -23,7 +23,7 @@ def w2_squared(evaluation: Evaluation) -> float:
 
 def w1(evaluation: Evaluation) -> float:
     """W1 with the Euclidean distance as its cost, in data units: the "EMD" of the paper's Table 4."""
-    from cfm.emd import wasserstein_power
+    from cfm.couplings.exact import wasserstein_power
 
     return wasserstein_power(flat(evaluation.x1), flat(evaluation.target), 1)
 

@@ -1,0 +1,1 @@
+"""Networks: those that are trained by a method, and those that judge pictures."""

@@ -15,16 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from cfm.artifacts.data import load
+from cfm.artifacts.metrics import failed, measured, read_metrics
+from cfm.artifacts.provenance import Stopwatch
+from cfm.artifacts.run import save_run
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed, UserError, one_line
-from cfm.measured import read_metrics
+from cfm.files import read_arrays
+from cfm.fingerprint import file_digest
 from cfm.metrics import METRICS
 from cfm.metrics.base import Evaluation
-from cfm.provenance import Stopwatch, file_digest
-from cfm.resume import read_arrays, write_json
 from cfm.settings import Solver
-from cfm.stages.data import load
-from cfm.trajectory import polyline_energy
+from cfm.solvers.trajectory import polyline_energy
 
 _TEST_SETS = {"test": "", "test_large": "_large"}
 
@@ -59,9 +61,7 @@ def evaluate(
         evaluation = watch.record(
             code_digest=code, data_sha256=file_digest(data_path), work_seconds={"distance": measuring}
         )
-        write_json(folder / "spec.json", json.loads(spec))
-        write_json(folder / "provenance.json", {**stages, "evaluate": evaluation})
-        write_json(folder / "metrics.json", results)
+        save_run(folder, spec, {**stages, "evaluate": evaluation}, results)
         report(done, len(runs), f"seed {seed}, {len(results)} solvers")
 
 
@@ -74,10 +74,7 @@ def _provenance(path: Path, stored: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 def _references(folder: Path) -> dict[str, float]:
     """W2^2 between source and target of each test set, as the identity control measured them."""
-    path = folder / "metrics.json"
-    if not path.exists():
-        raise UserError(f"{path} is missing: evaluate the method 'identity' first, whose distances the metrics need")
-    stored = read_metrics(path)
+    stored = read_metrics(folder)
     found: dict[str, float] = {}
     for result in stored.values():
         for split, suffix in _TEST_SETS.items():
@@ -95,7 +92,7 @@ def _measure(
 ) -> dict[str, Any]:
     """`{status, reason, nfe, metrics: {name: value}}` of one solver."""
     if "failure" in stored:
-        return {"status": "failed", "reason": one_line(str(stored["failure"])), "nfe": None, "metrics": {}}
+        return failed(one_line(str(stored["failure"])))
     for name in ("x0", "nfe", "seconds", "t" if "trajectory" in stored else "x1"):
         if name not in stored or stored[name].dtype.kind not in "fiu":
             raise UserError(f"{path}: damaged (no array of numbers '{name}'); delete it and run again")
@@ -110,8 +107,8 @@ def _measure(
                     if value is not None:
                         values[name + suffix] = _finite(value, name + suffix)
     except RunFailed as error:
-        return {"status": "failed", "reason": str(error), "nfe": None, "metrics": {}}
-    return {"status": "ok", "reason": "", "nfe": int(stored["nfe"]), "metrics": values}
+        return failed(str(error))
+    return measured(int(stored["nfe"]), values)
 
 
 def _evaluations(

@@ -1,11 +1,10 @@
 """Stage `objective`: the variance of a method's regression target on one data set, into `metrics.json`.
 
-Nothing is trained or sampled: pairs are drawn as in training, and cfm/marginal.py says what is computed of them.
+Nothing is trained or sampled: pairs are drawn as in training, cfm/solvers/marginal.py says what is computed.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,14 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cfm.batches import Pairing, training_pairs
+from cfm.artifacts.data import load
+from cfm.artifacts.metrics import failed, measured
+from cfm.artifacts.provenance import Stopwatch
+from cfm.artifacts.run import save_run
 from cfm.errors import RunFailed
-from cfm.marginal import Marginal, objective_variance
+from cfm.fingerprint import file_digest
 from cfm.methods.base import Method
-from cfm.provenance import Stopwatch, file_digest
-from cfm.resume import write_json
 from cfm.settings import PAIRS, Objective
-from cfm.stages.data import load
+from cfm.solvers.marginal import Marginal, objective_variance
+from cfm.training.batches import Pairing, training_pairs
 
 
 def measure(
@@ -41,17 +42,15 @@ def measure(
         result: dict[str, Any]
         try:
             value = _variance(method, pairing, settings, seed)
-            result = {"status": "ok", "reason": "", "nfe": 0, "metrics": {"objective_variance": value}}
+            result = measured(0, {"objective_variance": value})
         except RunFailed as error:
-            result = {"status": "failed", "reason": str(error), "nfe": None, "metrics": {}}
+            result = failed(str(error))
         record = watch.record(
             code_digest={"objective": code},
             data_sha256=file_digest(data_path),
             work_seconds={"distance": time.process_time() - began},
         )
-        write_json(folder / "spec.json", json.loads(spec))
-        write_json(folder / "provenance.json", {"evaluate": record})
-        write_json(folder / "metrics.json", {PAIRS: result})
+        save_run(folder, spec, {"evaluate": record}, {PAIRS: result})
         report(done, len(runs), f"seed {seed}")
 
 

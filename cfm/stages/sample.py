@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from torch import nn
 
+from cfm.artifacts.data import load
+from cfm.artifacts.model import Model, load_model
+from cfm.artifacts.provenance import Stopwatch
 from cfm.datasets.base import Dataset, Prepared
 from cfm.device import choose, reserved
 from cfm.errors import RunFailed
-from cfm.log_densities import log_densities
+from cfm.files import write_arrays
 from cfm.methods.base import Method, Start
-from cfm.provenance import Stopwatch
-from cfm.resume import write_arrays
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.stages.data import load
-from cfm.stages.train import Model, load_model
-from cfm.trajectory import Trajectory, polyline_energy
-from cfm.transport import transport
+from cfm.solvers.trajectory import Trajectory, polyline_energy
+from cfm.solvers.transport import transport
+from cfm.stages.log_densities import log_densities
 
 # Trajectories are thinned to at most this many times before they are stored.
 STORED_TIMES = 26
@@ -50,7 +50,7 @@ def sample(
         model, net = Model({}, None, 0.0, None, {}), None
         if method.trained:
             assert settings is not None
-            model = load_model(folder / "model.safetensors", settings)
+            model = load_model(folder, settings)
             net = None if unprepared else model.network(method, settings, data.dim).to(device)
         for name, solver in solvers.items():
             with reserved(device):

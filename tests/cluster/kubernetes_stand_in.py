@@ -14,7 +14,7 @@ from typing import Any
 
 import kubernetes
 
-from cfm.snakemake import main
+from cfm.workflow.snakemake_cli import main
 
 
 class StandIn:

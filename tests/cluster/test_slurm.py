@@ -54,17 +54,17 @@ def story(slurm: LocalSlurm, small: Project, tmp_path_factory: pytest.TempPathFa
     for verb, name in (("train", "hold"), ("objective", "stuck")):
         (project.folder / name).touch()
         first = f"    from cfm.stages.{verb} import {'load_model' if verb == 'train' else 'measure'}\n"
-        project.replace("cfm/commands.py", first, WAIT.format(name=name) + first)
+        project.replace("cfm/cli/commands.py", first, WAIT.format(name=name) + first)
     project.replace("workflow/rules/resources.smk", '"objective": 10}', '"objective": 1}')
 
-    project.replace("cfm/patience.py", "_LIMIT = 1800", "_LIMIT = 5")
+    project.replace("cfm/workflow/slurm_executor.py", "_LIMIT = 1800", "_LIMIT = 5")
     first = Running(project, "slurm")
     until(lambda: list(project.folder.glob("hold-*")), "a training")
     slurm.kill_controller()
     seen.given_up = first.end(300)
     seen.status["away"] = project.cfm("status", "--budget", "smoke", "--experiments", "toy2d").stdout
     slurm.start_controller()
-    project.replace("cfm/patience.py", "_LIMIT = 5", "_LIMIT = 1800")
+    project.replace("cfm/workflow/slurm_executor.py", "_LIMIT = 5", "_LIMIT = 1800")
     seen.orphans = jobs("RUNNING")
 
     second = Running(project, "slurm")
@@ -165,7 +165,7 @@ def test_the_gpus_of_the_scheduler_arrive(slurm: LocalSlurm, small: Project, tmp
     project = small.copy(tmp_path / "project")
     (project.folder / "Snakefile").write_text(GPU_RULES)
     options = ["--slurm-status-command", "squeue"] if profile == "slurm" else ["--latency-wait", "5"]
-    command = ["-m", "cfm.snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *options]
+    command = ["-m", "cfm.workflow.snakemake_cli", "--workflow-profile", f"workflow/profiles/{profile}", *options]
     done = project.popen(*command, output=None)
     assert done.wait(600) == 0
     assert (project.folder / "one.txt").read_text().strip() in ("0", "1")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cfm import commands
 from cfm.__main__ import main
+from cfm.cli import commands
 
 ROOT = Path(__file__).parent.parent.parent
 DATASET = "moons_8gaussians"

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfm import latents
-from cfm.attribute_classifier import fitted, has_attribute
-from cfm.attribute_files import read_attribute, read_pictures
-from cfm.autoencoder import decode
+from cfm.config.entries import by_name, load_datasets
 from cfm.datasets import attributes
 from cfm.datasets.attributes import Attributes
-from cfm.entries import by_name, load_datasets
+from cfm.datasets.reading import latents
+from cfm.datasets.reading.attribute_files import read_attribute, read_pictures
 from cfm.errors import UserError
+from cfm.nets.attribute_classifier import fitted, has_attribute
+from cfm.nets.autoencoder import decode
 from cfm.rng import stream
 
 N, TRAIN = 100, 70

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfm import commands
 from cfm import config as configuration
+from cfm.artifacts.runs import read_runs
+from cfm.cli import commands
 from cfm.config import Config
-from cfm.resume import read_arrays
-from cfm.stages.collect import read_runs
+from cfm.files import read_arrays
 from tests.conftest import ROOT
 
 EXPERIMENTS = ("bridges", "gaussian_bridges")

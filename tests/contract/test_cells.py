@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cfm import cells
-from cfm.cells import read_cells
+from cfm.datasets.reading import cells
+from cfm.datasets.reading.cells import read_cells
 from cfm.datasets.snapshots import Snapshots
 from cfm.errors import UserError
 from cfm.rng import stream

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cfm import claims as engine
 from cfm import config as configuration
-from cfm.claims import Claim, count, judge, load_claims
-from cfm.entries import by_name
+from cfm.artifacts.runs import read_runs
+from cfm.config.entries import by_name
 from cfm.errors import UserError
-from cfm.referee import report, write_claims
+from cfm.results.claims import judge as engine
+from cfm.results.claims.judge import Claim, count, judge, load_claims
+from cfm.results.claims.report import report, write_claims
+from cfm.results.statistics import paired
 from cfm.settings import PAIRS
-from cfm.stages.collect import read_runs
-from cfm.statistics import paired
 
 CONFIG = configuration.load("quick")
 DATASETS = CONFIG.experiments["toy2d"].datasets

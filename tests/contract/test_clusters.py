@@ -14,11 +14,11 @@ import yaml
 from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_common.exceptions import WorkflowError
 
-from cfm import gpus, slurm
 from cfm.config import load
 from cfm.errors import UserError
-from cfm.patience import PatientExecutor
-from cfm.progress import Note
+from cfm.workflow import gpus, slurm
+from cfm.workflow.progress import Note
+from cfm.workflow.slurm_executor import PatientExecutor
 
 STATUS = "workflow/profiles/cluster-generic/status.sh"
 
@@ -146,7 +146,7 @@ def _check(executor: PatientExecutor, *numbers: str) -> list[str]:
 def test_no_job_is_forgotten_while_slurm_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     executor = _patient(monkeypatch, None)
     assert _check(executor, "7", "8") == ["7", "8"]
-    monkeypatch.setattr("cfm.patience._LIMIT", -1)
+    monkeypatch.setattr("cfm.workflow.slurm_executor._LIMIT", -1)
     with pytest.raises(WorkflowError, match="Slurm has not answered"):
         _check(executor, "7")
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from cfm import commands
 from cfm import config as configuration
-from cfm.couplings import COUPLINGS
+from cfm.cli import commands
+from cfm.config.schema import schema
+from cfm.couplings.minibatch import COUPLINGS
 from cfm.errors import UserError
+from cfm.fingerprint import canonical
 from cfm.methods.flow_matching import FlowMatching
-from cfm.paper import load_published
 from cfm.paths import PATHS
+from cfm.results.published import load_published
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def test_settings_are_canonical() -> None:
     """Equal settings give equal text, whatever their order or number format in the file."""
     config = configuration.load("quick")
     spec = json.loads(config.spec("evaluate", "toy2d", "gaussian_moons", "otcfm"))
-    assert configuration.canonical(spec) == config.spec("evaluate", "toy2d", "gaussian_moons", "otcfm")
+    assert canonical(spec) == config.spec("evaluate", "toy2d", "gaussian_moons", "otcfm")
     assert spec["method"] == {
         "family": "flow_matching",
         "coupling": "exact",
@@ -159,7 +161,7 @@ def test_seeds_come_in_chunks_of_fixed_size(folder: Path) -> None:
 
 def test_the_schema_in_config_is_the_one_the_code_gives() -> None:
     """Write it anew with `python -m cfm schema > config/schema.json`."""
-    assert json.loads(Path("config/schema.json").read_text()) == configuration.schema()
+    assert json.loads(Path("config/schema.json").read_text()) == schema()
 
 
 def test_names_in_types_are_the_names_that_exist() -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from cfm import config as configuration
-from cfm import cost
+from cfm.results import cost
 
 
 def _record(started: str, cpu: float, **work: float) -> dict[str, object]:
-    return {"started": started, "cpu_seconds": cpu, "work_seconds": work}
+    machine = {"git": {}, "packages": {}, "python": "3", "machine": {}, "peak_memory_mb": 1}
+    return {"started": started, "finished": started, "cpu_seconds": cpu, "work_seconds": work, **machine}
 
 
 def test_shares_of_the_cores_time_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

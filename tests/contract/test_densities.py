@@ -11,25 +11,26 @@ import torch
 from scipy.stats import multivariate_normal, norm
 
 from cfm import config as configuration
-from cfm.batches import Pairing, training_pairs, validation_pairs
+from cfm.artifacts.data import load
+from cfm.datasets import Density
 from cfm.datasets.base import Prepared
 from cfm.datasets.funnel import Funnel
 from cfm.datasets.gaussian_mixture import GaussianMixture
 from cfm.datasets.logistic_regression import LogisticRegression
+from cfm.datasets.sampling.importance import normalised
 from cfm.datasets.scikit import Scikit
-from cfm.density import Density, log_standard_normal
 from cfm.errors import RunFailed
-from cfm.importance import normalised
-from cfm.learning import Distances, validation_distances
 from cfm.metrics import METRICS
 from cfm.metrics.base import Evaluation
 from cfm.rng import stream
 from cfm.settings import Sizes, Solver, Training
-from cfm.stages.data import load, prepare
+from cfm.solvers.trajectory import Trajectory, log_standard_normal
+from cfm.stages.data import prepare
 from cfm.stages.evaluate import evaluate
 from cfm.stages.sample import sample
 from cfm.stages.train import train
-from cfm.trajectory import Trajectory
+from cfm.training.batches import Pairing, training_pairs, validation_pairs
+from cfm.training.learning_curve import Distances, validation_distances
 
 CONFIG = configuration.load("paper")
 DENSITIES = {n: d.dataset for n, d in CONFIG.datasets.items() if isinstance(d.dataset, Density)}

@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cfm import commands
 from cfm import config as configuration
-from cfm.entries import by_name, load_datasets
+from cfm.artifacts.runs import COLUMNS
+from cfm.cli import commands
+from cfm.cli.reference import _known
+from cfm.cli.reproduce import _announce
+from cfm.config.config import has_gpu
+from cfm.config.entries import by_name, load_datasets
 from cfm.errors import UserError
-from cfm.reference import _known
-from cfm.reproduce import _announce
-from cfm.resume import write_text
-from cfm.stages.collect import COLUMNS
-from cfm.status import absent_files, described, print_status, run_states, skipped_lines
+from cfm.files import write_text
+from cfm.workflow.status import absent_files, described, print_status, run_states, skipped_lines
 
 # Needs no data but its own, and is trained on nothing: what an experiment needs besides data sets is another matter.
 EXPERIMENT = """
@@ -188,8 +189,7 @@ def test_what_needs_a_gpu_is_skipped_where_there_is_none(folder: Path, monkeypat
     """But not where jobs run elsewhere, on machines that have one."""
     cells = folder / "experiments/cells.yaml"
     cells.write_text(cells.read_text() + "\ngpu: true\n")
-    has_gpu = configuration._has_gpu
-    monkeypatch.setattr(configuration, "_has_gpu", lambda main: False)
+    monkeypatch.setattr("cfm.config.loader.has_gpu", lambda main: False)
     config = configuration.load("quick", ("cells", "taxonomy"))
     assert config.experiments["cells"].datasets == () and config.experiments["taxonomy"].tables
     assert len(config.skipped("cells")) == 5

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cfm.artifacts.data import save
 from cfm.datasets.base import Prepared
 from cfm.errors import UserError
-from cfm.resume import write_arrays
+from cfm.files import write_arrays
 from cfm.settings import Solver
-from cfm.stages.data import save
 from cfm.stages.evaluate import evaluate
 
 SOLVERS = {"rk4": Solver("rk4", steps=3)}

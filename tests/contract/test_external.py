@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from cfm import commands, packages
 from cfm import config as configuration
+from cfm.artifacts.samples import read
+from cfm.cli import commands
+from cfm.cli.new_method import _FAMILY, new_method
 from cfm.config import Config
 from cfm.datasets.base import Prepared
 from cfm.errors import UserError
-from cfm.external import forget_failures, require_rules, run, settle
+from cfm.files import read_arrays, write_arrays
 from cfm.methods.base import Batch
 from cfm.methods.flow_matching import FlowMatching
-from cfm.resume import read_arrays, write_arrays
-from cfm.samples import read
-from cfm.skeleton import _FAMILY, new_method
-from cfm.status import run_states
+from cfm.workflow import external_packages as packages
+from cfm.workflow.external import forget_failures, require_rules, run, settle
+from cfm.workflow.status import run_states
 
 ROOT = Path(__file__).parent.parent.parent
 DATASET = "moons_8gaussians"

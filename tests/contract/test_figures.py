@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cfm import config as configuration
-from cfm.captions import caption
 from cfm.config import Config
-from cfm.figures.base import COLOURS, draw, methods_shown
-from cfm.resume import write_arrays
+from cfm.files import write_arrays
+from cfm.results.figures._captions import caption
+from cfm.results.figures.base import COLOURS, draw, methods_shown
 
 DATASET = "gaussian_8gaussians"
 
@@ -47,7 +47,7 @@ def test_a_failed_run_has_its_reason_in_its_panel(config: Config) -> None:
     run = config.layout.run("toy2d", DATASET, "otcfm", 42)
     reason = "the loss is not finite"
     write_arrays(config.layout.samples(run, "rk4"), {"x0": np.zeros((1, 2)), "failure": np.array(reason)})
-    from cfm.figures import trajectories
+    from cfm.results.figures import trajectories
 
     settings = config.experiments["toy2d"].figures["trajectories"]
     figure = trajectories.draw(config, "toy2d", settings, DATASET)

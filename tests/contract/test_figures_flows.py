@@ -14,12 +14,12 @@ from PIL import Image
 from cfm import config as configuration
 from cfm.config import Config
 from cfm.errors import RunFailed
-from cfm.figures import animation, fields, paths
-from cfm.figures import base as figures
-from cfm.flow_pictures import at, bounding_box, outline
+from cfm.files import write_arrays
 from cfm.methods.flow_matching import FlowMatching
 from cfm.paths import PATHS
-from cfm.resume import write_arrays
+from cfm.results.figures import animation, fields, paths
+from cfm.results.figures import base as figures
+from cfm.results.figures._flows import at, bounding_box, outline
 from cfm.settings import Figure
 from cfm.stages.data import prepare
 

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from cfm import config as configuration
+from cfm.artifacts.runs import COLUMNS
 from cfm.config import Config
-from cfm.figure_helpers import number
-from cfm.figures import convergence, dots, evaluations, runtime, sweep
-from cfm.figures.base import draw, methods_shown
+from cfm.results.figures import convergence, dots, evaluations, runtime, sweep
+from cfm.results.figures._panels import number
+from cfm.results.figures.base import draw, methods_shown
 from cfm.settings import Figure
-from cfm.stages.collect import COLUMNS
 
 matplotlib.use("Agg")
 SEEDS = (1, 2, 3)

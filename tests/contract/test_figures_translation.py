@@ -9,12 +9,12 @@ import pytest
 from matplotlib import pyplot
 
 from cfm import config as configuration
-from cfm.autoencoder import decode, encode
 from cfm.config import Config
-from cfm.figures import base, translation_steps, translations
+from cfm.files import write_arrays
+from cfm.nets.autoencoder import decode, encode
 from cfm.nets.vae import VAE
 from cfm.pictures import mosaic
-from cfm.resume import write_arrays
+from cfm.results.figures import base, translation_steps, translations
 
 DATASET, METHODS = "smiles_few", ("icfm_sigma0_1", "otcfm_sigma0_1")
 SIDE, LATENT, FACES = 8, 4, 12

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from cfm import device, provenance
+from cfm import device
+from cfm.artifacts.layout import Layout
+from cfm.artifacts.provenance import Stopwatch, git_state
 from cfm.errors import UserError
-from cfm.layout import Layout
-from cfm.progress import Note, Progress, notes
-from cfm.resume import atomic, read_arrays, read_tensors, write_arrays, write_json, write_tensors, write_text
+from cfm.files import atomic, read_arrays, read_tensors, write_arrays, write_json, write_tensors, write_text
+from cfm.fingerprint import file_digest
+from cfm.workflow.progress import Note, Progress, notes
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_paths_are_readable_and_different(tmp_path: Path) -> None:
 
 
 def test_provenance_names_code_packages_and_machine() -> None:
-    record = provenance.Stopwatch().record(device="cpu")
+    record = Stopwatch().record(device="cpu")
     assert record["started"] <= record["finished"] and record["device"] == "cpu"
     assert set(record["packages"]) >= {"torch", "pot", "numpy"} and record["packages"]["torch"] == torch.__version__
     assert record["machine"]["cores"] >= 1 and record["peak_memory_mb"] > 10
@@ -130,14 +132,14 @@ def test_provenance_names_code_packages_and_machine() -> None:
 
 def test_provenance_without_git_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert provenance.git_state.__wrapped__() == {"commit": None, "dirty": None}
+    assert git_state.__wrapped__() == {"commit": None, "dirty": None}
 
 
 def test_file_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert provenance.file_digest(tmp_path / "x").startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert file_digest(tmp_path / "x").startswith("ba7816bf8f01cfea414140de5dae2223")
     with pytest.raises(UserError, match="missing"):
-        provenance.file_digest(tmp_path / "y")
+        file_digest(tmp_path / "y")
 
 
 def test_choosing_a_device(monkeypatch: pytest.MonkeyPatch) -> None:

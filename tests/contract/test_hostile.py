@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cfm.entries import load_methods
+from cfm.config.entries import load_methods
+from cfm.config.strict import Where, check_plain
+from cfm.datasets.reading.sources import Source
 from cfm.errors import UserError
-from cfm.sources import Source
-from cfm.strict import Where, check_plain
 from tests.contract.conftest import DATASET, ROOT
 
 SHELL = [

@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 import torch
 
-from cfm import commands, image_files
 from cfm.__main__ import main
+from cfm.artifacts.metrics import read_metrics
+from cfm.cli import commands
+from cfm.cli.reproduce import _only_one
+from cfm.datasets.reading import image_archives as image_files
 from cfm.errors import UserError
-from cfm.measured import read_metrics
-from cfm.progress import notes
-from cfm.reproduce import _only_one
-from cfm.resume import atomic, check_archive, read_json, write_arrays, write_text
+from cfm.files import atomic, check_archive, read_json, write_arrays, write_text
+from cfm.workflow.progress import notes
 from tests.contract.conftest import DATASET
 
 
@@ -155,10 +156,10 @@ def test_hostile_metrics(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "metrics.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=r"metrics.json: .*; delete it and run again") as error:
-        read_metrics(path)
+        read_metrics(tmp_path)
     assert str(error.value).isprintable()
     path.write_text(json.dumps({"rk4": GOOD}))
-    assert read_metrics(path) == {"rk4": GOOD}
+    assert read_metrics(tmp_path) == {"rk4": GOOD}
 
 
 def test_hostile_metrics_are_said_by_every_command_that_reads_them(refused: Callable[..., str]) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cfm import image_files
+from cfm.artifacts.data import load
 from cfm.datasets.images import Images
+from cfm.datasets.reading import image_archives as image_files
+from cfm.datasets.reading.image_archives import ARCHIVES
 from cfm.errors import UserError
-from cfm.image_files import ARCHIVES
 from cfm.rng import stream
 from cfm.settings import Sizes
-from cfm.stages.data import load, prepare
+from cfm.stages.data import prepare
 
 SIZES = Sizes(train=30, val=5, test=10, test_large=0)
 

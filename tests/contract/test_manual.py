@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from cfm.config.strict import Where, build
 from cfm.datasets.base import Dataset
 from cfm.metrics.base import Evaluation, Metric
 from cfm.rng import stream
 from cfm.settings import Experiment, Sizes
-from cfm.strict import Where, build
 
 _BY_OTHERS = {"No space left on device"}  # said by the operating system
 

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from cfm import config as configuration
-from cfm.assignment import wasserstein2_squared
-from cfm.batches import Pairing, training_pairs
+from cfm.config.registry import families
+from cfm.couplings.assignment import wasserstein2_squared
 from cfm.datasets.base import Dataset, Prepared
 from cfm.methods.base import Method, Start
 from cfm.nets.stacked import parts
-from cfm.registry import families
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.solve import integrate
-from cfm.train import Trainer, stack
+from cfm.solvers.ode import integrate
+from cfm.training.batches import Pairing, training_pairs
+from cfm.training.trainer import Trainer, stack
 
 CONFIG = configuration.load("paper")
 METHODS = {name: named.method for name, named in CONFIG.methods.items()}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cfm import config as configuration
-from cfm.reference import FOLDER, _given, kept, settings_digest
-from cfm.stages.collect import read_runs
-from cfm.tables.base import markdown, render
+from cfm.artifacts.runs import read_runs
+from cfm.cli.reference import FOLDER, _given, kept, settings_digest
+from cfm.results.tables.base import markdown, render
 
 KEPT = sorted(path for path in FOLDER.glob("*/*/provenance.json") if (path.parent / "runs.csv").exists())
 

@@ -17,20 +17,20 @@ import pytest
 from PIL import Image
 
 from cfm import config as configuration
+from cfm.cli.reference import kept
 from cfm.config import Config
-from cfm.reference import kept
-from cfm.report.curves import curves
-from cfm.report.figures import embed
-from cfm.report.origin import origin
-from cfm.report.page import write
-from cfm.report.runs import runs_by_experiment
-from cfm.report.tables import block
-from cfm.report.text import cell
-from cfm.report.trajectories import _square, _stored, trajectories
-from cfm.report.verdicts import counts, verdicts
-from cfm.resume import read_arrays, write_arrays
-from cfm.tables.base import Grid
-from cfm.tables.comparison import number
+from cfm.files import read_arrays, write_arrays
+from cfm.results.report.curves import curves
+from cfm.results.report.figures import embed
+from cfm.results.report.origin import origin
+from cfm.results.report.page import write
+from cfm.results.report.runs import runs_by_experiment
+from cfm.results.report.tables import block
+from cfm.results.report.text import cell
+from cfm.results.report.trajectories import _square, _stored, trajectories
+from cfm.results.report.verdicts import counts, verdicts
+from cfm.results.tables.base import Grid
+from cfm.results.tables.comparison import number
 from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config
 
 _VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -212,7 +212,7 @@ def test_of_many_times_some_are_kept_with_both_ends(tmp_path: Path) -> None:
 
 
 def test_many_trajectories_have_fewer_points_each(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfm.report.trajectories._BYTES", 0)
+    monkeypatch.setattr("cfm.results.report.trajectories._BYTES", 0)
     found = trajectories(config, "toy2d")
     assert found is not None
     view = found["datasets"]["moons_8gaussians"]["views"]["otcfm"]["rk4"]

@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from cfm import config as configuration
-from cfm.claims import count
+from cfm.cli.reproduce import _only_one, run
 from cfm.errors import UserError
-from cfm.overview import Overview
-from cfm.paper import MARKS
-from cfm.progress import Note
-from cfm.reproduce import _only_one, run
-from cfm.status import run_states
+from cfm.results.claims.judge import count
+from cfm.results.published import MARKS
+from cfm.workflow.overview import Overview
+from cfm.workflow.progress import Note
+from cfm.workflow.status import run_states
 from tests.pipeline.conftest import read_rows
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cfm import sources
+from cfm.datasets.reading import sources
+from cfm.datasets.reading.sources import Source, Unreachable, fetch_all
 from cfm.datasets.snapshots import Snapshots
 from cfm.errors import UserError
-from cfm.sources import Source, Unreachable, fetch_all
 
 CONTENT = b"cells " * 500_000  # 3 MB: several blocks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfm.errors import UserError
+from cfm.config.strict import Where, build, check_keys, load_yaml, schema
+from cfm.errors import UserError, nearest
+from cfm.fingerprint import as_json
 from cfm.settings import Experiment, Solver, Training
-from cfm.strict import Where, as_json, build, check_keys, load_yaml, nearest, schema
 
 HERE = Where("file.yaml")
 

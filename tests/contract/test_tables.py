@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from cfm import config as configuration
-from cfm.columns import column, columns
-from cfm.paper import Published
+from cfm.results.columns import column, columns
+from cfm.results.published import Published
+from cfm.results.statistics import indistinguishable
+from cfm.results.tables import comparison, taxonomy
+from cfm.results.tables.base import Grid, Rendered, latex, markdown
+from cfm.results.tables.ranks import ranks
 from cfm.settings import Table
-from cfm.statistics import indistinguishable
-from cfm.tables import comparison, taxonomy
-from cfm.tables.base import Grid, Rendered, latex, markdown
-from cfm.tables.ranks import ranks
 
 
 def _published(mean: float | None, std: float | None, confidence: str = "confirmed") -> Published:

@@ -19,7 +19,7 @@ from pathlib import Path
 from unittest import mock
 
 from cfm.__main__ import main as cfm
-from cfm.train import Trainer
+from cfm.training.trainer import Trainer
 from tests.faults.storm import differing
 from tests.pipeline.conftest import Project, new_copy, read_numbers, tiny_toy2d
 

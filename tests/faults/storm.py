@@ -89,7 +89,7 @@ def _kill(victim: str, session: int, stage: str) -> bool:
     elif victim == "job":
         chosen = [pid for pid, command in living.items() if stage_of(command) == stage][:1]
     elif victim == "snakemake":
-        chosen = [pid for pid, command in living.items() if "cfm.snakemake" in command][:1]
+        chosen = [pid for pid, command in living.items() if "cfm.workflow.snakemake_cli" in command][:1]
     else:
         chosen = [session] if session in living else []
     for pid in chosen:
@@ -122,7 +122,7 @@ def await_stage(process: subprocess.Popen[bytes], wanted: Collection[str]) -> st
 def second_start(project: Project, process: subprocess.Popen[bytes]) -> int:
     """1 if the command is refused with a line, as it must be while Snakemake lives on without it; 0 if it ended."""
     process.wait()
-    if not any("cfm.snakemake" in command for command in processes(process.pid).values()):
+    if not any("cfm.workflow.snakemake_cli" in command for command in processes(process.pid).values()):
         return 0
     other = project.cfm(*COMMAND)
     said = other.stderr.strip().splitlines()

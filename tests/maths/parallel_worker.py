@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cfm.train import Trainer
+from cfm.training.trainer import Trainer
 from tests.maths.test_parallel import DATA, SETTINGS, method
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""cfm.assignment against the dense network simplex and a closed form."""
+"""cfm.couplings.assignment against the dense network simplex and a closed form."""
 
 import itertools
 
@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from cfm import assignment
-from cfm.assignment import Potentials, assign, reference_potentials, wasserstein2_squared
+from cfm.couplings import assignment
+from cfm.couplings.assignment import Potentials, assign, reference_potentials, wasserstein2_squared
 from cfm.errors import RunFailed
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from cfm.autoencoder import Autoencoder, decode, encode, train
 from cfm.errors import RunFailed
+from cfm.nets.autoencoder import Autoencoder, decode, encode, train
 from cfm.nets.vae import VAE
 
 CPU = torch.device("cpu")

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cfm.batches import Pairing, training_pairs
+from cfm.artifacts.data import save
+from cfm.artifacts.model import Model, load_model
 from cfm.datasets.base import Prepared
 from cfm.methods.action_matching import ActionMatching
 from cfm.methods.base import Batch, Method, Start
@@ -19,10 +20,10 @@ from cfm.methods.score_flow import ScoreAndFlow
 from cfm.methods.weighted import Weighted
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.solve import integrate
-from cfm.stages.data import save
-from cfm.stages.train import Model, load_model, train
-from cfm.train import Trainer, stack
+from cfm.solvers.ode import integrate
+from cfm.stages.train import train
+from cfm.training.batches import Pairing, training_pairs
+from cfm.training.trainer import Trainer, stack
 
 CPU = torch.device("cpu")
 SETTINGS = Training(32, 2, batch_size=128, steps=1000, learning_rate=5e-3, weight_decay=0, validate_every=200)
@@ -232,7 +233,7 @@ def test_a_failed_teacher_fails_its_pupil_and_seconds_add_up(tmp_path: Path) -> 
     runs = {seed: tmp_path / f"seed={seed}" for seed in teachers}
     failures = train(REFLOW, short, path, runs, teachers, tmp_path / "state", "{}", "cpu", 0, lambda *_: None)
     assert failures == {1: "icfm failed: no plan"}
-    models = {seed: load_model(folder / "model.safetensors", short) for seed, folder in runs.items()}
+    models = {seed: load_model(folder, short) for seed, folder in runs.items()}
     assert models[1].failure == "icfm failed: no plan" and models[2].failure is None
     assert 1000 < models[2].train_seconds < 1100
 

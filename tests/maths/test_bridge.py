@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from cfm import config as configuration
-from cfm.bridge import TIMES, brownian_bridges, gaussian_covariance, gaussian_variance
+from cfm.couplings.entropic import entropic_pairs
 from cfm.datasets.bridge import Bridge
 from cfm.datasets.gaussian_bridge import GaussianBridge
 from cfm.datasets.toy2d import Toy2d
-from cfm.entropic import entropic_pairs
 from cfm.errors import RunFailed
 from cfm.methods.base import Start
 from cfm.methods.independent_bridge import IndependentBridge
@@ -19,6 +18,7 @@ from cfm.metrics import METRICS
 from cfm.metrics.base import Evaluation
 from cfm.metrics.bridge import at_times, gaussian_kl, kl_over_time, w2_over_time
 from cfm.rng import stream
+from cfm.schroedinger import TIMES, brownian_bridges, gaussian_covariance, gaussian_variance
 from cfm.settings import Sizes, Solver
 
 SIZES = Sizes(train=400, val=50, test=300, test_large=60)

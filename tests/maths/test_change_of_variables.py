@@ -11,17 +11,17 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 
 from cfm import config as configuration
-from cfm.change_of_variables import pull_back_density, push_forward
 from cfm.datasets.base import Prepared
-from cfm.grid import grid
 from cfm.methods.base import Method, Start
 from cfm.methods.normalizing_flow import NormalizingFlow
+from cfm.metrics._grid import grid
 from cfm.nets.mlp import StackedMLP
 from cfm.nets.stacked import parts
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.train import Trainer
-from cfm.transport import transport
+from cfm.solvers.change_of_variables import pull_back_density, push_forward
+from cfm.solvers.transport import transport
+from cfm.training.trainer import Trainer
 
 EXACT = Solver("dopri5", tolerance=1e-6, divergence="exact")
 HUTCHINSON = dataclasses.replace(EXACT, divergence="hutchinson")

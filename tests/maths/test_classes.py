@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from cfm.batches import Pairing, training_pairs
 from cfm.datasets.base import Prepared
 from cfm.methods.base import Start
 from cfm.methods.flow_matching import FlowMatching
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.train import Trainer, stack
-from cfm.transport import transport
+from cfm.solvers.transport import transport
+from cfm.training.batches import Pairing, training_pairs
+from cfm.training.trainer import Trainer, stack
 
 WITHIN = FlowMatching("exact", "linear", 0.0, classes=3)
 ACROSS = FlowMatching("exact", "linear", 0.0, classes=3, across_classes=True)
@@ -97,7 +97,7 @@ def test_samplers_carry_every_point_to_its_own_class(batch: int | None) -> None:
 
 
 def test_solving_in_batches_gives_the_same_ends_and_energies() -> None:
-    from cfm.trajectory import polyline_energy
+    from cfm.solvers.trajectory import polyline_energy
 
     class Field(torch.nn.Module):
         def forward(self, t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

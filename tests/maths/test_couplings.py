@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from cfm import entropic
-from cfm.couplings import COUPLINGS, Minibatch, check_plan
-from cfm.entropic import draw_partners, entropic_partners, entropic_plan
+from cfm.couplings import entropic
+from cfm.couplings.entropic import draw_partners, entropic_partners, entropic_plan
+from cfm.couplings.minibatch import COUPLINGS, Minibatch, check_plan
 from cfm.errors import RunFailed
 from cfm.methods.flow_matching import FlowMatching
 from cfm.rng import stream

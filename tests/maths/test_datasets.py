@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from cfm.assignment import wasserstein2_squared
+from cfm.couplings.assignment import wasserstein2_squared
 from cfm.datasets.toy2d import Toy2d, eight_gaussians, eight_gaussians_wide, moons, moons_wide, scurve
 from cfm.rng import stream
 from cfm.settings import Sizes

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from cfm.batches import Pairing, training_pairs, validation_pairs
 from cfm.datasets.base import Prepared
 from cfm.datasets.gaussian_bridge import GaussianBridge
 from cfm.methods.base import Method, Start
@@ -16,8 +15,9 @@ from cfm.methods.flow_matching import FlowMatching
 from cfm.metrics.bridge import at_times, kl_over_time
 from cfm.rng import stream
 from cfm.settings import Sizes, Solver, Training
-from cfm.train import Trainer
-from cfm.transport import transport
+from cfm.solvers.transport import transport
+from cfm.training.batches import Pairing, training_pairs, validation_pairs
+from cfm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 DATA = GaussianBridge(dimension=2, mean=1.0, source_std=1.0, target_std=0.5, sigma=1.0)

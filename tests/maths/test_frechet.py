@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from cfm.classifier import FEATURES, Classifier, predicted, prepared, stored
-from cfm.frechet import frechet_distance
+from cfm.metrics._frechet import frechet_distance
 from cfm.metrics.base import Evaluation
 from cfm.metrics.frechet import METRICS
+from cfm.nets.classifier import FEATURES, Classifier, predicted, prepared, stored
 from cfm.pictures import from_bytes
 from cfm.rng import stream
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from cfm.assignment import assign
-from cfm.couplings import COUPLINGS, Minibatch
-from cfm.entropic import entropic_plan
+from cfm.couplings.assignment import assign
+from cfm.couplings.entropic import entropic_plan
+from cfm.couplings.minibatch import COUPLINGS, Minibatch
 from cfm.paths import PATHS, BrownianBridge, Linear
 from cfm.rng import stream
 from cfm.settings import Solver
-from cfm.solve import integrate
-from cfm.trajectory import polyline_energy
+from cfm.solvers.ode import integrate
+from cfm.solvers.trajectory import polyline_energy
 
 MEAN, STD = 2.0, 0.5
 

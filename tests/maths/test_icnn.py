@@ -8,13 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfm.batches import training_pairs
 from cfm.datasets.base import Prepared
 from cfm.methods.icnn import ICNN
 from cfm.nets.icnn import StackedICNN
 from cfm.rng import stream
 from cfm.settings import Training
-from cfm.train import Trainer
+from cfm.training.batches import training_pairs
+from cfm.training.trainer import Trainer
 
 
 def _net(seed: int, dim: int = 2) -> StackedICNN:

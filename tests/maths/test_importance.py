@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfm.datasets.sampling.importance import effective_share, log_mean, normalised, require_effective, resample
+from cfm.datasets.sampling.mala import mala, r_hat
 from cfm.errors import RunFailed
-from cfm.importance import effective_share, log_mean, normalised, require_effective, resample
-from cfm.mala import mala, r_hat
 
 WEIGHTS = st.lists(st.floats(-30, 30), min_size=1, max_size=200).map(np.array)
 

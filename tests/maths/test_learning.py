@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from cfm.classifier import Classifier
+from cfm.artifacts.training_log import Row
 from cfm.datasets.base import Prepared
-from cfm.frechet import frechet_distance, of_classifier
-from cfm.history import Row
-from cfm.learning import due, mean_w2, validation_distances
 from cfm.methods.flow_matching import FlowMatching
 from cfm.methods.icnn import ICNN
+from cfm.metrics._frechet import frechet_distance, of_classifier
+from cfm.nets.classifier import Classifier
 from cfm.nets.kept import as_arrays
 from cfm.nets.wrapped import drawn
 from cfm.rng import stream
 from cfm.settings import Training
-from cfm.train import Trainer
+from cfm.training.learning_curve import due, mean_w2, validation_distances
+from cfm.training.trainer import Trainer
 
 SETTINGS = Training(16, 2, batch_size=64, steps=90, learning_rate=1e-2, weight_decay=0.0, validate_every=10)
 

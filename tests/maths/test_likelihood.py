@@ -12,12 +12,12 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 
 from cfm.datasets.base import Prepared
-from cfm.likelihood import pull_back
 from cfm.methods.cnf import CNF
 from cfm.nets.mlp import ACTIVATIONS, StackedMLP
 from cfm.rng import stream
 from cfm.settings import Training
-from cfm.train import Trainer
+from cfm.solvers.likelihood import pull_back
+from cfm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfm.batches import Pairing
+from cfm.artifacts.data import save
 from cfm.datasets.base import Prepared
-from cfm.marginal import Marginal, objective_variance
 from cfm.methods.flow_matching import FlowMatching
 from cfm.paths import PATHS
 from cfm.rng import stream
 from cfm.settings import Objective, Solver
-from cfm.solve import integrate
-from cfm.stages.data import save
+from cfm.solvers.marginal import Marginal, objective_variance
+from cfm.solvers.ode import integrate
 from cfm.stages.objective import _variance, draw, measure
+from cfm.training.batches import Pairing
 
 MEAN, STD, SIGMA = torch.tensor([2.0, -1.0]), 0.5, 0.3
 

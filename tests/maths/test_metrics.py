@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from cfm.assignment import wasserstein2_squared
+from cfm.couplings.assignment import wasserstein2_squared
 from cfm.metrics import METRICS
 from cfm.metrics.base import Evaluation
 

@@ -10,12 +10,12 @@ import torch
 from cfm.datasets.base import Prepared
 from cfm.methods.flow_matching import FlowMatching
 from cfm.nets.mlp import StackedMLP
-from cfm.optimiser import Optimiser
-from cfm.parallel import Share
 from cfm.pictures import from_bytes
 from cfm.rng import stream
 from cfm.settings import Training, UNetSettings
-from cfm.train import Trainer
+from cfm.training.data_parallel import Share
+from cfm.training.optimiser import Optimiser
+from cfm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SETTINGS = Training(width=8, depth=1, batch_size=8, steps=10, learning_rate=0.01, weight_decay=0.0, validate_every=2)

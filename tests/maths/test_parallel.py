@@ -12,10 +12,10 @@ import torch
 from cfm.datasets.base import Prepared
 from cfm.errors import UserError
 from cfm.methods.flow_matching import FlowMatching
-from cfm.parallel import Share, join
 from cfm.rng import stream
 from cfm.settings import Training
-from cfm.train import Trainer
+from cfm.training.data_parallel import Share, join
+from cfm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SETTINGS = Training(16, 2, 32, 20, 1e-3, 1e-5, 10, average=0.9, clip=1.0)

@@ -155,7 +155,7 @@ def test_a_sheet_has_its_pictures_in_rows() -> None:
 
 
 def test_the_bench_times_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cfm.bench.pictures import WAYS, coupling_seconds, picture_rates
+    from benchmarks.pictures import WAYS, coupling_seconds, picture_rates
 
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda function: compiled.append(function) or function)

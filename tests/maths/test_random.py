@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfm.batches import deal
 from cfm.rng import open_uniform, stream
+from cfm.training.batches import deal
 
 
 def test_a_stream_is_its_address() -> None:

@@ -7,8 +7,8 @@ from scipy.integrate import quad
 
 from cfm.errors import RunFailed
 from cfm.settings import Solver
-from cfm.solve import integrate
-from cfm.trajectory import polyline_energy
+from cfm.solvers.ode import integrate
+from cfm.solvers.trajectory import polyline_energy
 
 
 def _affine(t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from cfm.batches import COLUMNS, Pairing
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed, UserError
 from cfm.methods.flow_matching import FlowMatching
 from cfm.rng import stream
 from cfm.settings import Training
-from cfm.supply import Supply
-from cfm.train import Trainer
+from cfm.training.batches import COLUMNS, Pairing
+from cfm.training.prefetch import Supply
+from cfm.training.trainer import Trainer
 
 SETTINGS = Training(width=8, depth=2, batch_size=40, steps=50, learning_rate=1e-3, weight_decay=1e-5, validate_every=20)
 
@@ -84,9 +84,9 @@ def test_a_worker_that_dies_ends_the_training_with_one_line() -> None:
 _ORPHANS = """
 import sys, time
 from tests.maths.test_supply import _data
-from cfm.batches import Pairing
+from cfm.training.batches import Pairing
 from cfm.methods.flow_matching import FlowMatching
-from cfm.supply import Supply
+from cfm.training.prefetch import Supply
 
 if __name__ == "__main__":
     with Supply(Pairing.of(FlowMatching("exact", "linear", 0.1), _data(), 40), [5], 0, 10_000, 2) as supply:

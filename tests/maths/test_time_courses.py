@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from cfm import config as configuration
+from cfm.datasets._time_course import split
 from cfm.datasets.base import Prepared
 from cfm.datasets.branching import Branching, draw, flow, velocity
 from cfm.datasets.snapshots import Snapshots
 from cfm.rng import stream
-from cfm.time_course import split
 
 COUNTS = (40, 55, 60, 45)
 DAYS = (2, 3, 4, 7)

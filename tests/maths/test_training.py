@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from cfm.assignment import wasserstein2_squared
-from cfm.batches import Pairing, training_pairs
+from cfm.artifacts.data import save
+from cfm.artifacts.model import load_model
+from cfm.couplings.assignment import wasserstein2_squared
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed
-from cfm.history import History
 from cfm.methods.flow_matching import FlowMatching
 from cfm.nets.mlp import StackedMLP
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.solve import integrate
-from cfm.stages.train import load_model, train
-from cfm.train import Trainer
+from cfm.solvers.ode import integrate
+from cfm.stages.train import train
+from cfm.training.batches import Pairing, training_pairs
+from cfm.training.history import History
+from cfm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SETTINGS = Training(
@@ -108,11 +110,9 @@ def test_failing_seeds_leave_the_others_alone(tmp_path: Path) -> None:
 
 def test_best_and_last_networks_are_both_kept(tmp_path: Path) -> None:
     """The files rebuild the networks, and `best` is the one with the lowest validation loss."""
-    import cfm.stages.data
-
     data = _gaussians(3, 0.5)
     path = tmp_path / "data.npz"
-    cfm.stages.data.save(data, path)
+    save(data, path)
     runs = {5: tmp_path / "seed=5"}
     method = FlowMatching("independent", "linear", 0.1)
     failures = train(method, SETTINGS, path, runs, {}, tmp_path / "state", "{}", "cpu", 0, lambda *a: None)
@@ -120,10 +120,7 @@ def test_best_and_last_networks_are_both_kept(tmp_path: Path) -> None:
     trainer = _trainer([5], tmp_path / "again", method)
     _run(trainer)
     last_settings = dataclasses.replace(SETTINGS, checkpoint="last")
-    best, last = (
-        load_model(runs[5] / "model.safetensors", settings).network(method, settings, 2)
-        for settings in (SETTINGS, last_settings)
-    )
+    best, last = (load_model(runs[5], settings).network(method, settings, 2) for settings in (SETTINGS, last_settings))
     assert torch.equal(best.theta, trainer.best[""])
     assert torch.equal(last.theta, trainer.net.theta)
     rows = trainer.history.rows[0]
@@ -186,7 +183,7 @@ def test_a_long_training_says_how_long_it_will_take(tmp_path: Path, monkeypatch:
 
     train("short")
     assert [step for step, _ in said] == [50]
-    monkeypatch.setattr("cfm.train._LONG", 0.0)
+    monkeypatch.setattr("cfm.training.trainer._LONG", 0.0)
     train("long")
     assert [step for step, _ in said[1:]] == [40, 50]
     assert "ms a step: about 0.0 hours to go" in said[1][1]

@@ -9,11 +9,9 @@ import torch
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
-from cfm.batches import Pairing, training_pairs, validation_pairs
-from cfm.couplings import COUPLINGS
+from cfm.couplings.exact import transport_plan, wasserstein_power
+from cfm.couplings.minibatch import COUPLINGS
 from cfm.datasets.base import Prepared
-from cfm.emd import transport_plan, wasserstein_power
-from cfm.likelihood import pull_back_snapshots
 from cfm.methods.base import Method, Start
 from cfm.methods.cnf import CNF
 from cfm.methods.dsbm import DSBM
@@ -24,8 +22,10 @@ from cfm.methods.score_flow import ScoreAndFlow
 from cfm.methods.split_half import SplitHalf
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.train import Trainer, stack
-from cfm.transport import transport
+from cfm.solvers.likelihood import pull_back_snapshots
+from cfm.solvers.transport import transport
+from cfm.training.batches import Pairing, training_pairs, validation_pairs
+from cfm.training.trainer import Trainer, stack
 
 CPU = torch.device("cpu")
 EULER = Solver("euler", steps=50)

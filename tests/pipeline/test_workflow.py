@@ -106,7 +106,7 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
 
 def test_a_comment_reruns_nothing_and_a_method_edit_only_that_method(project: Project) -> None:
     project.replace("cfm/methods/flow_matching.py", "@dataclass", "# a remark\n@dataclass")
-    project.replace("cfm/train.py", '"""Stochastic gradient', '"""Ordinary stochastic gradient')
+    project.replace("cfm/training/trainer.py", '"""Stochastic gradient', '"""Ordinary stochastic gradient')
     assert project.planned() == NOTHING
     project.replace("cfm/methods/identity.py", "np.copy(start.x0)", "np.array(start.x0)")
     planned = project.planned()
@@ -172,7 +172,7 @@ def test_a_new_variant_by_one_entry_and_a_new_method_by_one_file(project: Projec
         from dataclasses import dataclass
 
         from cfm.methods.base import Method
-        from cfm.trajectory import straight_line
+        from cfm.solvers.trajectory import straight_line
 
 
         @dataclass(frozen=True)

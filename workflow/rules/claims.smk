@@ -24,7 +24,7 @@ rule claims:
     params:
         budget=CONFIG.budget,
         experiments=NAMED,
-        shown=configuration.canonical({name: named.entry.label for name, named in CONFIG.datasets.items()}),
+        shown=canonical({name: named.entry.label for name, named in CONFIG.datasets.items()}),
         code=stage_code.stage_digest("claims"),
     message:
         "judge the paper's claims"

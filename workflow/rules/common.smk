@@ -5,14 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from cfm import stage_code
+from cfm.workflow import stage_code
 from cfm import config as configuration
 from cfm.errors import UserError
-from cfm.external import require_rules
-from cfm.figures.base import datasets_shown, methods_shown, seeds_shown, shows, suffixes
-from cfm.layout import CLAIM_SUFFIXES, METHOD_RULES, RUN_FILES, TABLE_SUFFIXES
-from cfm.provenance import file_digest
-from cfm.report import FILES as REPORT_FILES
+from cfm.workflow.external import require_rules
+from cfm.results.figures.base import datasets_shown, methods_shown, seeds_shown, shows, suffixes
+from cfm.artifacts.layout import CLAIM_SUFFIXES, METHOD_RULES, METRICS, MODEL, RUN_FILES, TABLE_SUFFIXES, TRAINING_LOG
+from cfm.fingerprint import canonical, digest, file_digest
+from cfm.results.report import FILES as REPORT_FILES
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
@@ -53,7 +53,7 @@ def shown(experiment, item):
     """What a table or figure shows besides numbers: a changed label or matrix makes it anew."""
     methods = [CONFIG.methods[name] for name in CONFIG.methods_of(experiment)]
     datasets = [CONFIG.datasets[name] for name in CONFIG.experiments[experiment].datasets]
-    return configuration.canonical([item, methods, datasets])
+    return canonical([item, methods, datasets])
 
 
 def in_report(path, caption, experiment, **labels):
@@ -74,7 +74,7 @@ def settings_of(stage, experiment, wildcards):
 
 def spec_digest(stage, experiment, wildcards):
     """What the job compares its own reading of config/ with."""
-    return configuration.digest(settings_of(stage, experiment, wildcards))
+    return digest(settings_of(stage, experiment, wildcards))
 
 
 def code_of(stage, wildcards):
@@ -126,7 +126,7 @@ def external_parameters(method, experiment, seeds, *files):
         "method": method,
         "seeds": list(seeds),
         "settings": settings,
-        "spec": lambda wildcards: configuration.digest(settings(wildcards)),
+        "spec": lambda wildcards: digest(settings(wildcards)),
         "code": [file_digest(Path(file)) for file in files],
     }
 

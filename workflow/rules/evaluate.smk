@@ -11,7 +11,7 @@ def evaluate_inputs(experiment, seeds, wildcards):
     for path in sample_files(experiment, seeds):
         wanted.append(path.format(dataset=wildcards.dataset, method=wildcards.method))
     if wildcards.method != "identity":
-        for path in run_files(experiment, seeds, "metrics.json"):
+        for path in run_files(experiment, seeds, METRICS):
             wanted.append(path.format(dataset=wildcards.dataset, method="identity"))
     return wanted
 

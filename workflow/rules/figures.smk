@@ -43,7 +43,7 @@ def figure_inputs(experiment, figure, wildcards):
         for seed in seeds_shown(CONFIG, experiment, figure.kind)
     ]
     if source == "training":
-        return [str(run / "train.csv") for run in runs if not CONFIG.methods[run.parent.name].external]
+        return [str(run / TRAINING_LOG) for run in runs if not CONFIG.methods[run.parent.name].external]
     data = [str(LAYOUT.data(experiment, wildcards.dataset))]
     return data if source == "data" else data + [str(LAYOUT.samples(run, figure.solver)) for run in runs]
 
@@ -72,7 +72,7 @@ for experiment in CHUNKS:
                 figure=name,
                 dataset="--dataset {dataset}" if per_dataset(figure) else "",
                 shown=shown(experiment, figure),
-                code=stage_code.stage_digest("figure", f"cfm.figures.{figure.kind}"),
+                code=stage_code.stage_digest("figure", f"cfm.results.figures.{figure.kind}"),
             message:
                 "figure {params.experiment}/{params.figure} {params.dataset}"
             shell:

@@ -20,7 +20,7 @@ rule report:
     params:
         budget=CONFIG.budget,
         experiments=NAMED,
-        shown=configuration.canonical([CONFIG.methods, CONFIG.datasets, CONFIG.asked]),
+        shown=canonical([CONFIG.methods, CONFIG.datasets, CONFIG.asked]),
         code=stage_code.stage_digest("report"),
     message:
         "write the report"

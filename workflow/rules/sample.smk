@@ -9,7 +9,7 @@ def sample_inputs(experiment, seeds, wildcards):
     if not CONFIG.methods[wildcards.method].method.trained:
         return data
     return data + [
-        str(LAYOUT.run(experiment, wildcards.dataset, wildcards.method, seed) / "model.safetensors") for seed in seeds
+        str(LAYOUT.run(experiment, wildcards.dataset, wildcards.method, seed) / MODEL) for seed in seeds
     ]
 
 

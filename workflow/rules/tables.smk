@@ -5,7 +5,7 @@ Input: `metrics.json` of every run, `config/paper.yaml`. Output: `runs.csv`, `ta
 
 
 def all_metrics(experiment):
-    return [str(folder / "metrics.json") for folder in CONFIG.runs(experiment).values()]
+    return [str(folder / METRICS) for folder in CONFIG.runs(experiment).values()]
 
 
 def table_files():
@@ -64,7 +64,7 @@ for experiment, settings in CONFIG.experiments.items():
                 experiment=experiment,
                 table=name,
                 shown=shown(experiment, table),
-                code=stage_code.stage_digest("table", f"cfm.tables.{table.kind}"),
+                code=stage_code.stage_digest("table", f"cfm.results.tables.{table.kind}"),
             message:
                 "table {params.experiment}/{params.table}"
             shell:

@@ -10,7 +10,7 @@ def train_inputs(experiment, seeds, wildcards):
     teacher = CONFIG.methods[wildcards.method].method.teacher
     if teacher is None:
         return data
-    return data + [str(LAYOUT.run(experiment, wildcards.dataset, teacher, s) / "model.safetensors") for s in seeds]
+    return data + [str(LAYOUT.run(experiment, wildcards.dataset, teacher, s) / MODEL) for s in seeds]
 
 
 for experiment, chunks in TRAINED.items():
@@ -22,7 +22,7 @@ for experiment, chunks in TRAINED.items():
             input:
                 functools.partial(train_inputs, experiment, seeds),
             output:
-                run_files(experiment, seeds, "model.safetensors", "train.csv"),
+                run_files(experiment, seeds, MODEL, TRAINING_LOG),
             log:
                 log_file(experiment, "train", seeds),
             wildcard_constraints:

@@ -1,0 +1,40 @@
+"""`data.npz`: the prepared samples of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cfm.datasets.base import SPLITS, Prepared
+from cfm.errors import UserError
+from cfm.files import read_arrays, write_arrays
+from cfm.pictures import from_bytes
+
+FACTS = ("dim", "gaussian_source", "times", "span")  # of the data set, kept beside its samples
+_POINTS = {f"{split}_{k}" for split in SPLITS for k in (0, 1)}
+
+
+def save(data: Prepared, path: Path) -> None:
+    """Write prepared samples."""
+    failure = {} if data.failure is None else {"failure": np.array(data.failure)}
+    write_arrays(path, {**data.arrays, **{name: getattr(data, name) for name in FACTS}, **failure})
+
+
+def load(path: Path) -> Prepared:
+    """Read the prepared samples; pictures, which are stored as bytes, as points.
+
+    `UserError` if they are missing or not what `save` writes.
+    """
+    stored = read_arrays(path)
+    try:
+        dim, gaussian_source, times, span = (stored.pop(name).tolist() for name in FACTS)
+        failure = stored.pop("failure").item() if "failure" in stored else None
+        arrays = {name: from_bytes(x) if x.dtype == np.uint8 else x.astype(np.float32) for name, x in stored.items()}
+        data = Prepared(arrays, dim, gaussian_source, times=tuple(times), span=(span[0], span[1]), failure=failure)
+        points = [x for name, x in arrays.items() if name in _POINTS]
+        if failure is None and not (points and all(x.shape[1:] == (dim,) and np.isfinite(x).all() for x in points)):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise UserError(f"{path}: damaged (not as prepared data are); delete it and run again") from None
+    return data

@@ -1,0 +1,150 @@
+"""Everything that config/ says, for one budget: what is run on what, and why something is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cfm.artifacts.layout import Layout, Run
+from cfm.config.entries import FOLDER, NamedDataset, NamedMethod
+from cfm.config.strict import Where, check_name
+from cfm.errors import UserError
+from cfm.fingerprint import as_json, canonical
+from cfm.settings import Experiment, Main, Solver, Training
+
+BUDGETS = ("smoke", "quick", "paper")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that config/ says, for one budget.
+
+    `asked` are the experiments as it says them; `experiments` are these without the data sets that cannot be had on
+    this machine, which `missing` names with the reason, and without those experiments that this machine cannot do or
+    that nobody named, which `refused` names.
+    """
+
+    budget: str
+    main: Main
+    methods: Mapping[str, NamedMethod]
+    datasets: Mapping[str, NamedDataset]
+    experiments: Mapping[str, Experiment]
+    asked: Mapping[str, Experiment]
+    missing: Mapping[str, str]
+    refused: Mapping[str, str]
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.main.results, self.budget)
+
+    def gpus(self, experiment: str, stage: str) -> int:
+        """How many GPUs a job takes: those of config.yaml in a training that needs one, else one; none on a CPU."""
+        if not has_gpu(self.main):
+            return 0
+        return self.main.gpus if stage == "train" and self.asked[experiment].gpu else 1
+
+    def skipped(self, experiment: str) -> dict[str, str]:
+        """The data sets that an experiment goes without, each with the reason."""
+        reasons = {
+            name: self.refused.get(experiment, self.missing.get(name)) for name in self.asked[experiment].datasets
+        }
+        return {name: reason for name, reason in reasons.items() if reason is not None}
+
+    def whole(self) -> Config:
+        """The same with all data sets, had or not: for what was run on another machine."""
+        return replace(self, experiments=self.asked, missing={}, refused={})
+
+    def methods_of(self, experiment: str) -> list[str]:
+        """Names of the methods that take part, in the order of methods.yaml."""
+        only = self.experiments[experiment].only
+        return [n for n, m in self.methods.items() if experiment in m.entry.experiments and (n in only or not only)]
+
+    def impossible(self, dataset: str, method: str) -> str | None:
+        """Why the method cannot run on the data set; None if it can."""
+        return self.methods[method].method.unsupported(self.datasets[dataset].dataset)
+
+    def pairs(self, experiment: str) -> list[tuple[str, str]]:
+        """The (data set, method) pairs of an experiment that can run."""
+        return [
+            (dataset, method)
+            for dataset in self.experiments[experiment].datasets
+            for method in self.methods_of(experiment)
+            if self.impossible(dataset, method) is None
+        ]
+
+    def runs(self, experiment: str) -> dict[Run, Path]:
+        """The folder of every run of an experiment, done or not."""
+        return {
+            Run(dataset, method, seed): self.layout.run(experiment, dataset, method, seed)
+            for dataset, method in self.pairs(experiment)
+            for seed in self.experiments[experiment].seeds
+        }
+
+    def require(self, experiment: str, dataset: str, method: str | None = None) -> None:
+        """`UserError` unless the data set (and the method) belong to the experiment and go together."""
+        where = Where(f"{FOLDER}/experiments/{experiment}.yaml")
+        check_name(experiment, self.experiments, "experiment", Where("--experiment"))
+        check_name(dataset, self.asked[experiment].datasets, "data set", where / "datasets")
+        if dataset in self.skipped(experiment):
+            raise UserError(f"{dataset}: {self.skipped(experiment)[dataset]}")
+        if method is not None:
+            present = self.methods_of(experiment)
+            if method in self.methods and method not in present:
+                raise UserError(
+                    f"{method} takes no part in {experiment} at budget '{self.budget}': see `experiments` in "
+                    f"{FOLDER}/methods.yaml, `only` in {FOLDER}/budgets; valid: {', '.join(present)}"
+                )
+            check_name(method, present, "method", Where(f"{FOLDER}/methods.yaml"))
+            reason = self.impossible(dataset, method)
+            if reason:
+                possible = [m for d, m in self.pairs(experiment) if d == dataset]
+                raise UserError(
+                    f"{FOLDER}/methods.yaml: {method}: cannot run on '{dataset}': {reason}; "
+                    f"valid there: {', '.join(possible)}"
+                )
+
+    def training(self, experiment: str, method: str) -> Training | None:
+        """The training settings of a method; None if it is not trained."""
+        settings = self.experiments[experiment]
+        trained = self.methods[method].method.trained and settings.objective is None
+        return settings.train_of.get(method, settings.train) if trained else None
+
+    def solvers(self, experiment: str, method: str) -> dict[str, Solver]:
+        """The solvers of a method, without the large test set if it is not among those that take it."""
+        settings = self.experiments[experiment]
+        if method in (settings.large_test or self.methods):
+            return settings.solvers
+        return {name: replace(solver, points="test") for name, solver in settings.solvers.items()}
+
+    def spec(self, stage: str, experiment: str, dataset: str, method: str | None = None) -> str:
+        """The resolved settings a stage depends on (its own and those before it) as canonical JSON."""
+        settings = self.experiments[experiment]
+        data = self.datasets[dataset]
+        parts: dict[str, Any] = {"dataset": {"family": data.entry.family, **as_json(data.dataset)}}
+        parts["sizes"] = settings.sizes
+        if method is not None:
+            chosen = self.methods[method]
+            parts["method"] = {"family": chosen.entry.family, **as_json(chosen.method)}
+            parts["train"] = self.training(experiment, method)
+            parts["objective"] = settings.objective
+            if chosen.method.teacher is not None:
+                parts["teacher"] = json.loads(self.spec("train", experiment, dataset, chosen.method.teacher))
+        if stage in ("sample", "evaluate") and method is not None:
+            parts["solvers"] = self.solvers(experiment, method)
+        if stage == "evaluate":
+            parts["metrics"] = settings.metrics
+        return canonical(parts)
+
+    def chunks(self, experiment: str) -> list[tuple[int, ...]]:
+        """The seeds in groups of fixed size that share a process."""
+        seeds, size = self.experiments[experiment].seeds, self.experiments[experiment].seeds_per_job
+        return [seeds[start : start + size] for start in range(0, len(seeds), size)]
+
+
+def has_gpu(main: Main) -> bool:
+    """Without torch, which takes a second to load: by the drivers' devices."""
+    present = any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
+    return main.device == "cuda" or (main.device == "auto" and present)

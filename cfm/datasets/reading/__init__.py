@@ -1,0 +1,1 @@
+"""Files that data sets are read from: where they are, and what is in them."""

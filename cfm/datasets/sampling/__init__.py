@@ -1,0 +1,1 @@
+"""Drawing from a density that is known up to a constant."""

@@ -1,0 +1,1 @@
+"""The paper's statements and ours, judged on the runs."""

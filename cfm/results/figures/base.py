@@ -1,0 +1,133 @@
+"""Drawing a figure: one style for all, png for screens, pdf for papers."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cfm.config import Config
+from cfm.config.strict import Where, check_name
+from cfm.errors import UserError
+from cfm.files import atomic, write_text
+from cfm.results.figures._captions import caption
+from cfm.settings import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+
+# From Okabe and Ito's palette, which stays apart for colour-blind readers.
+COLOURS = {"green": "#009E73", "blue": "#0072B2", "grey": "#999999"}
+# One line after the other in a plot: colour and marker differ.
+SERIES = [
+    {"color": colour, "marker": marker}
+    for colour, marker in zip(
+        ("#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442"),
+        "osv^XP*h",
+        strict=True,
+    )
+]
+
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "savefig.bbox": "tight",
+    "pdf.fonttype": 42,
+}
+
+
+Source = Literal["data", "samples", "training", "runs"]
+
+
+def shows(kind: str) -> Source:
+    """What a kind of figure is drawn from.
+
+    The data of one data set; its data and the first seed's samples; or, all data sets in one figure, `train.csv` of
+    all runs, or `runs.csv`.
+    """
+    found: Source = importlib.import_module(f"cfm.results.figures.{kind}").SHOWS
+    return found
+
+
+def suffixes(kind: str) -> tuple[str, ...]:
+    """The files of a kind of figure: its pictures, and the caption as markdown."""
+    pictures: tuple[str, ...] = getattr(
+        importlib.import_module(f"cfm.results.figures.{kind}"), "SUFFIXES", ("png", "pdf")
+    )
+    return (*pictures, "md")
+
+
+def methods_shown(config: Config, experiment: str, settings: Figure, dataset: str | None = None) -> list[str]:
+    """The methods of a figure: those it names, else all trained ones; only those that run on the data set, if given."""
+    present = config.methods_of(experiment)
+    named = settings.methods or [name for name in present if config.methods[name].method.trained]
+    possible = [name for name in present if dataset is None or config.impossible(dataset, name) is None]
+    return [name for name in named if name in possible]
+
+
+def datasets_shown(config: Config, experiment: str, settings: Figure) -> list[str]:
+    """The data sets of a figure: those of the experiment, of two dimensions only if its kind is a map of the plane."""
+    plane = getattr(importlib.import_module(f"cfm.results.figures.{settings.kind}"), "PLANE", False)
+    names = config.experiments[experiment].datasets
+    return [name for name in names if not plane or config.datasets[name].dataset.dim == 2]
+
+
+def seeds_shown(config: Config, experiment: str, kind: str) -> tuple[int, ...]:
+    """The first seed where points are shown, all seeds where numbers are."""
+    seeds = config.experiments[experiment].seeds
+    return seeds[:1] if shows(kind) in ("data", "samples") else seeds
+
+
+def draw(config: Config, experiment: str, name: str, dataset: str | None) -> None:
+    """Write a figure of an experiment, for one data set or all as its kind has it, in its formats, and its caption.
+
+    `UserError` if it does not show the data set.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    settings = config.experiments[experiment].figures[name]
+    if shows(settings.kind) in ("data", "samples"):
+        check_name(dataset or "", datasets_shown(config, experiment, settings), "data set", Where("--dataset"))
+    elif dataset is not None:
+        raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
+    kind = importlib.import_module(f"cfm.results.figures.{settings.kind}")
+    seeds = seeds_shown(config, experiment, settings.kind)
+    with pyplot.rc_context(STYLE):
+        picture = kind.draw(config, experiment, settings, dataset)
+        for suffix in suffixes(settings.kind):
+            path = config.layout.figure(experiment, name, dataset, suffix)
+            if suffix == "md":
+                methods = methods_shown(config, experiment, settings, dataset)
+                write_text(path, caption(config, experiment, settings, dataset, seeds, methods))
+            else:
+                save(picture, path)
+        pyplot.close("all")
+
+
+def plain_log(axis: Axis) -> None:
+    """Label a logarithmic axis at 1, 2, 5, 10, ..., as plain numbers."""
+    from matplotlib import ticker
+
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axis.set_minor_locator(ticker.NullLocator())
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as png or pdf, or an animation as gif, without a date: the same numbers give the same bytes."""
+    suffix = path.suffix[1:]
+    if suffix == "gif":
+        with atomic(path) as unfinished:
+            figure.save(unfinished, writer="pillow", dpi="figure")
+        return
+    metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
+    with atomic(path) as unfinished:
+        figure.savefig(unfinished, format=suffix, metadata=metadata)

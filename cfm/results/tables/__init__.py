@@ -1,0 +1,1 @@
+"""Tables: a kind is a file here."""

@@ -1,0 +1,1 @@
+"""What surrounds Snakemake: jobs, their states, schedulers, programs of other packages."""
