@@ -29,7 +29,7 @@ class Field(Protocol):
 class RK4(DiffEqSolver):
     """The classical Runge-Kutta scheme of order four.
 
-    torchdyn 1.0.6 has one under this name whose stages are at t, t + dt/2, t + dt/2: it is of first order
+    torchdyn 1.0.6 has one under this name whose stages are at t, t, t + dt/2, t + dt/2: it is of first order
     for fields that depend on time, so this one stands in.
     """
 

@@ -113,7 +113,11 @@ def test_the_papers_settings_for_cifar10_train_a_small_network(tmp_path: Path) -
 
     settings = config.load("paper").whole().training("cifar10", "otcfm_pictures")
     assert settings is not None and (settings.average, settings.clip, settings.warmup) == (0.9999, 1.0, 5000)
-    small = dataclasses.replace(settings, width=8, depth=1, batch_size=4, steps=2, validate_every=2)
+    assert settings.unet is not None
+    plain = dataclasses.replace(
+        settings.unet, fast=False
+    )  # compiling takes minutes; tests/maths/test_pictures.py has it
+    small = dataclasses.replace(settings, width=8, depth=1, batch_size=4, steps=2, validate_every=2, unet=plain)
     arrays = {
         f"{split}_1": from_bytes(stream(0, split).integers(256, size=(8, 3072), dtype=np.uint8))
         for split in ("train", "val")
