@@ -23,6 +23,7 @@ for file in sorted(map(str, METHOD_RULES.glob("*.smk"))):
     include: file
 
 
+include: "workflow/rules/source_target.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/objective.smk"
 include: "workflow/rules/tables.smk"

@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--cores", default="all")
             sub.add_argument("--profile", default="local")
     verb("data", "prepare a data set", "experiment", "dataset")
+    apart = verb("source-target", "measure how far source and target of a data set are apart", "experiment", "dataset")
+    apart.add_argument("--seeds", type=int, nargs="+", help="the experiment's seeds by default")
     for name, text in (
         ("show", "the resolved settings of one run"),
         ("train", "train a method on a data set"),

@@ -83,6 +83,9 @@ class Solver:
     batch: int | None = field(default=None, kw_only=True, metadata=LATER)
 
 
+JacobianNorm = Literal["squared_frobenius", "root_mean_square"]
+
+
 @dataclass(frozen=True)
 class Table:
     """A table: its kind (a module of cfm/tables), the solver, our metrics by the paper's name, its place."""

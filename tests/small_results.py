@@ -10,11 +10,12 @@ import pandas as pd
 from PIL import Image
 
 from cfm import config as configuration
+from cfm.artifacts.layout import samples_path
 from cfm.artifacts.runs import COLUMNS, rows_of
 from cfm.config import Config
 from cfm.config.entries import NamedMethod
 from cfm.files import write_arrays, write_json, write_text
-from cfm.results.figures.base import datasets_shown, shows, suffixes
+from cfm.results.figures.base import datasets_shown, kind_of
 from cfm.results.tables.base import make
 
 HOSTILE = '<img src=x onerror="alert(1)"> & </script><b>SB'
@@ -85,7 +86,7 @@ def _write_run(config: Config, run: Path, rng: np.random.Generator, failed: bool
         t = np.linspace(0, 1, 5, dtype=np.float32)
         x0, x1 = rng.normal(size=(2, 60, 2)).astype(np.float32)
         paths = {"t": t, "trajectory": x0 + t[:, None, None] * (x1 - x0), "x0": x0}
-        write_arrays(config.layout.samples(run, solver), {"failure": np.array(REASON)} if failed else paths)
+        write_arrays(samples_path(run, solver), {"failure": np.array(REASON)} if failed else paths)
     write_json(run / "metrics.json", results)
     write_json(run / "provenance.json", {"train": _RECORD, "sample": _RECORD, "evaluate": _RECORD})
     lines = ["step,train_loss,val_loss,seconds_coupling,seconds_step,seconds_validation,val_w2,val_frechet"]
@@ -99,9 +100,9 @@ def _write_run(config: Config, run: Path, rng: np.random.Generator, failed: bool
 def _write_figures(config: Config) -> None:
     """A picture for every figure but `runtime`, which is not drawn."""
     for name, figure in config.experiments["toy2d"].figures.items():
-        each = shows(figure.kind) in ("data", "samples")
+        each = kind_of(figure).per_dataset
         for dataset in datasets_shown(config, "toy2d", figure) if each else (None,):
-            for suffix in suffixes(figure.kind) if name != "runtime" else ():
+            for suffix in kind_of(figure).suffixes if name != "runtime" else ():
                 path = config.layout.figure("toy2d", name, dataset, suffix)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if suffix == "md":

@@ -28,6 +28,11 @@ class Run(NamedTuple):
         return f"{self.dataset}/{self.method}/seed={self.seed}"
 
 
+def samples_path(run: Path, solver: str) -> Path:
+    """The samples of a solver, in the folder of a run."""
+    return run / "samples" / f"{solver}.npz"
+
+
 @dataclass(frozen=True)
 class Layout:
     """Paths of one budget."""
@@ -49,9 +54,6 @@ class Layout:
     def run(self, experiment: str, dataset: str, method: str, seed: int | str) -> Path:
         """The folder of one run."""
         return self.root / experiment / dataset / method / f"seed={seed}"
-
-    def samples(self, run: Path, solver: str) -> Path:
-        return run / "samples" / f"{solver}.npz"
 
     def source_target(self, experiment: str, dataset: str, seed: int | str) -> Path:
         """How far the source of a seed is from the target."""

@@ -9,9 +9,7 @@ from typing import Any
 from cfm.artifacts.layout import METRICS as METRICS_FILE
 from cfm.errors import UserError, one_line
 from cfm.files import read_json
-from cfm.metrics import METRICS
-
-_LARGE = "_large"  # of a metric on the large test set
+from cfm.metrics import METRICS, plain
 
 
 def failed(reason: str) -> dict[str, Any]:
@@ -52,7 +50,7 @@ def _wrong(result: Any) -> str | None:
     if not isinstance(values, dict) or (result["status"] == "failed" and values):
         return "metrics are values by name, and of a failed run none"
     for name, value in values.items():
-        if name.removesuffix(_LARGE) not in METRICS:
+        if plain(name) not in METRICS:
             return f"unknown metric '{name[:80]}'"
         if type(value) not in (int, float) or not math.isfinite(value):
             return f"{name} is no finite number"

@@ -18,7 +18,6 @@ from cfm.artifacts.layout import PROVENANCE
 from cfm.errors import UserError
 from cfm.files import read_json
 
-STAGES = ("train", "sample", "evaluate")  # whose records a run has, as far as it went through them
 _PACKAGES = ("torch", "torchdyn", "pot", "numpy", "numba", "scipy", "scikit-learn", "pandas", "snakemake")
 _NEEDED = {"cpu_seconds", "started", "finished", "git", "packages", "python", "machine", "peak_memory_mb"}
 
@@ -32,7 +31,8 @@ def read_provenance(run: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     stored = read_json(path)
-    records = {stage: stored[stage] for stage in STAGES if stored.get(stage)}
+    # Beside the records of the stages, empty where a control has none, there are checksums, which are texts.
+    records = {stage: record for stage, record in stored.items() if record and not isinstance(record, str)}
     if not all(isinstance(record, dict) and record.keys() >= _NEEDED for record in records.values()):
         raise UserError(f"{path}: damaged; delete it and run again")
     return records

@@ -1,8 +1,9 @@
-"""A samples file that somebody else wrote: can it be measured?
+"""`samples/{solver}.npz`: where points were carried, by a method of this package or by somebody else's program.
 
-`x0` (n, dim), the points carried, those of the test set first; `trajectory` (T, n, dim) from them on at times `t` (T,),
-or only its end `x1` (n, dim); `nfe`, `seconds`; optional `energy` (n,) at full resolution and `train_seconds`. Or
-nothing but `failure`, a text that says why there are none.
+`x0` (n, dim), the points carried, those of the test set first; `trajectory` (T, n, dim) from them on at times `t` (T,)
+from 0 to 1, or only its end `x1` (n, dim); `nfe`, `seconds`; optional `energy` (n,) at full resolution and
+`train_seconds`. Or nothing but `failure`, a text that says why there are none. That is the whole contract; what the
+methods of this package know besides (log densities, classes, another target) has names of its own.
 """
 
 from __future__ import annotations
@@ -13,16 +14,73 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cfm.datasets.base import Prepared
 from cfm.errors import UserError
-from cfm.files import read_arrays
+from cfm.files import read_arrays, write_arrays
+from cfm.solvers.trajectory import Trajectory
+from cfm.types import Array, Points
 
-Arrays = Mapping[str, npt.NDArray[Any]]
+Arrays = Mapping[str, Array]
+
+# Trajectories are thinned to at most this many times before they are stored.
+STORED_TIMES = 26
 
 _NEEDED = ("x0", "nfe", "seconds")
 _KNOWN = {*_NEEDED, "trajectory", "t", "x1", "energy", "train_seconds"}
+
+
+def as_arrays(path: Trajectory) -> dict[str, Array]:
+    """The arrays of a trajectory, thinned; `energy` is that of all its times."""
+    kept = np.unique(np.linspace(0, len(path.t) - 1, min(len(path.t), STORED_TIMES)).round().astype(int))
+    arrays = {
+        "x0": path.x[0],
+        "trajectory": path.x[kept],
+        "t": path.t[kept],
+        "energy": path.energy,
+        "nfe": np.int64(path.nfe),
+        "seconds": np.float64(path.seconds),
+    }
+    return arrays if path.target is None else {**arrays, "target": path.target}
+
+
+def write_samples(path: Path, arrays: Arrays, provenance: Mapping[str, Any]) -> None:
+    """Write arrays, or nothing but `failure`, with the records of the stages that made them."""
+    write_arrays(path, {**arrays, "provenance": np.array(json.dumps(provenance))})
+
+
+def read_samples(path: Path) -> dict[str, Array]:
+    """The arrays of a file that a stage has written; `UserError` if they are not such that they can be measured."""
+    stored = read_arrays(path)
+    if "failure" in stored:
+        return stored
+    for name in ("x0", "nfe", "seconds", "t" if "trajectory" in stored else "x1"):
+        if name not in stored or stored[name].dtype.kind not in "fiu":
+            raise UserError(f"{path}: damaged (no array of numbers '{name}'); delete it and run again")
+    if stored["x0"].shape != ends(stored).shape:
+        raise UserError(f"{path}: x0 {stored['x0'].shape}, x1 {ends(stored).shape}: equal shapes are needed")
+    return stored
+
+
+def ends(stored: Arrays) -> Points:
+    """Where the points were carried to, (n, dim)."""
+    x1: Points = stored["trajectory"][-1] if "trajectory" in stored else stored["x1"]
+    return x1
+
+
+def energies(stored: Arrays) -> Points | None:
+    """The path energy of each point, (n,); None where only ends are known."""
+    if "energy" in stored or "trajectory" not in stored:
+        return stored.get("energy")
+    return Trajectory(stored["t"], stored["trajectory"], 0, 0.0).energy
+
+
+def provenance_of(path: Path, stored: Arrays) -> dict[str, Any]:
+    """The records of the stages that made a samples file, by stage."""
+    try:
+        return dict(json.loads(str(stored.get("provenance", "{}"))))
+    except (ValueError, TypeError):
+        raise UserError(f"{path}: damaged (provenance is no JSON object); delete it and run again") from None
 
 
 def read(path: Path, data: Prepared) -> tuple[Arrays, str | None]:
@@ -58,7 +116,7 @@ def wrong(stored: Arrays, data: Prepared) -> str | None:
         return "x0 are other points than 'test_0', or in another order"
     if "energy" in stored and not (stored["energy"].shape == (len(x0),) and np.isfinite(stored["energy"]).all()):
         return f"energy {stored['energy'].shape}: a finite number for each of {len(x0)} points is needed"
-    return _wrong_end(stored, x0) if "x1" in stored else _wrong_path(stored, x0, data.span)
+    return _wrong_end(stored, x0) if "x1" in stored else _wrong_path(stored, x0)
 
 
 def _wrong_facts(stored: Arrays) -> str | None:
@@ -87,7 +145,7 @@ def _wrong_facts(stored: Arrays) -> str | None:
     return None
 
 
-def _wrong_end(stored: Arrays, x0: npt.NDArray[Any]) -> str | None:
+def _wrong_end(stored: Arrays, x0: Array) -> str | None:
     if "trajectory" in stored:
         return "both x1 and trajectory: one of them is needed"
     return (
@@ -95,10 +153,10 @@ def _wrong_end(stored: Arrays, x0: npt.NDArray[Any]) -> str | None:
     )
 
 
-def _wrong_path(stored: Arrays, x0: npt.NDArray[Any], span: tuple[float, float]) -> str | None:
+def _wrong_path(stored: Arrays, x0: Array) -> str | None:
     t, path = stored["t"], stored["trajectory"]
-    if t.ndim != 1 or len(t) < 2 or not (np.diff(t) > 0).all() or not np.allclose(t[[0, -1]], span, atol=1e-5):
-        return f"t is to ascend from {span[0]:g} to {span[1]:g}"
+    if t.ndim != 1 or len(t) < 2 or not (np.diff(t) > 0).all() or not np.allclose(t[[0, -1]], (0, 1), atol=1e-5):
+        return "t is to ascend from 0 to 1"
     if path.shape != (len(t), *x0.shape):
         return f"trajectory {path.shape}: {(len(t), *x0.shape)} is needed, as t and x0 have it"
     return None if np.array_equal(path[0], x0) else "trajectory does not start at x0"

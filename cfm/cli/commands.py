@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cfm import config as configuration
@@ -17,6 +17,7 @@ from cfm.config.strict import Where, check_name
 from cfm.errors import UserError
 from cfm.fingerprint import digest, file_digest
 from cfm.metrics import METRICS
+from cfm.stages import OF_RUNS
 from cfm.workflow import gpus
 from cfm.workflow.progress import Progress
 from cfm.workflow.stage_code import run_code
@@ -171,19 +172,36 @@ def evaluate(
     config, runs, text = _open("evaluate", budget, experiment, dataset, method, seeds, spec)
     settings, layout = config.experiments[experiment], config.layout
     settle(config, (experiment, dataset, method), runs)
-    identities = {} if method == "identity" else {s: layout.run(experiment, dataset, "identity", s) for s in runs}
-    code = {stage: run_code(config, stage, dataset, method) for stage in ("train", "sample", "evaluate")}
+    apart = (
+        {seed: layout.source_target(experiment, dataset, seed) for seed in runs}
+        if config.needs_distances(experiment)
+        else {}
+    )
+    if not all(path.exists() for path in apart.values()):
+        source_target(budget, experiment, dataset, list(apart))
+    code = {stage: run_code(config, stage, dataset, method) for stage in OF_RUNS if stage != "objective"}
     with _progress(config, f"evaluate {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
         run(
             settings.solvers,
             settings.metrics,
             layout.data(experiment, dataset),
             runs,
-            identities,
+            apart,
             text,
             code,
             report,
         )
+
+
+def source_target(budget: str, experiment: str, dataset: str, seeds: Sequence[int] | None) -> None:
+    from cfm.stages.source_target import source_target as run
+
+    config = configuration.load(budget, (experiment,))
+    config.require(experiment, dataset)
+    chosen = _seeds(config, experiment, seeds)
+    places = {seed: config.layout.source_target(experiment, dataset, seed) for seed in chosen}
+    with _progress(config, f"source-target {experiment}/{dataset} seeds {_span(chosen)}") as report:
+        run(config.layout.data(experiment, dataset), config.evaluated_points(experiment), places, report)
 
 
 def objective(
@@ -302,12 +320,17 @@ def _open(
     text = config.spec(stage, experiment, dataset, method)
     if spec is not None and spec != digest(text):
         raise UserError("the configuration has changed since the workflow started: run `make reproduce` again")
+    folder = functools.partial(config.layout.run, experiment, dataset, method)
+    return config, {seed: folder(seed) for seed in _seeds(config, experiment, seeds)}, text
+
+
+def _seeds(config: Config, experiment: str, seeds: Sequence[int] | None) -> Sequence[int]:
+    """Those that are asked for, all of the experiment by default."""
     known = config.experiments[experiment].seeds
     unknown = set(seeds or ()) - set(known)
     if unknown:
         raise UserError(f"--seeds: {sorted(unknown)} are not seeds of {experiment} ({known})")
-    folder = functools.partial(config.layout.run, experiment, dataset, method)
-    return config, {seed: folder(seed) for seed in seeds or known}, text
+    return seeds or known
 
 
 def _gpus(config: Config, experiment: str, stage: str) -> int:
@@ -320,7 +343,7 @@ def _require_own(config: Config, method: str) -> None:
         raise UserError(f"{method} is external: {METHOD_RULES / method}.smk has its samples written")
 
 
-def _span(runs: dict[int, Path]) -> str:
+def _span(runs: Iterable[int]) -> str:
     seeds = [*runs]
     return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
 

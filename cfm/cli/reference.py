@@ -21,7 +21,7 @@ from cfm.errors import UserError
 from cfm.files import read_json, write_json, write_text
 from cfm.fingerprint import canonical, digest
 from cfm.results.claims.report import write_claims
-from cfm.results.figures.base import datasets_shown, draw, shows, suffixes
+from cfm.results.figures.base import datasets_shown, draw, kind_of
 from cfm.results.tables.base import make
 from cfm.settings import Experiment
 
@@ -90,16 +90,16 @@ def _keep_figures(config: Config, there: Config, experiment: str) -> None:
     """Figures of `runs.csv` are drawn of all runs that are kept; those of points and trainings are this run's."""
     settings = there.experiments[experiment]
     for name, figure in settings.figures.items():
-        source = shows(figure.kind)
-        if source == "runs":
+        kind = kind_of(figure)
+        if kind.shows == "runs":
             draw(there, experiment, name, None)
         datasets = datasets_shown(there, experiment, figure)
-        for dataset in datasets if source in ("data", "samples") else (None,):
-            for suffix in suffixes(figure.kind):
+        for dataset in datasets if kind.per_dataset else (None,):
+            for suffix in kind.suffixes:
                 drawn, kept = (c.layout.figure(experiment, name, dataset, suffix) for c in (config, there))
                 if suffix == "pdf":  # large, and the png shows the same
                     kept.unlink(missing_ok=True)
-                elif source != "runs" and drawn.exists():
+                elif kind.shows != "runs" and drawn.exists():
                     kept.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(drawn, kept)
 

@@ -9,7 +9,7 @@ from cfm.config.entries import FOLDER, NamedMethod
 from cfm.config.registry import families
 from cfm.config.strict import Where, check_name, check_plain
 from cfm.errors import UserError
-from cfm.metrics import METRICS
+from cfm.metrics import METRICS, names
 from cfm.settings import PAIRS, Experiment, Figure, Table
 
 _MAY_BE_ZERO = ("weight_decay", "warmup", "test_large", "dropout")
@@ -33,10 +33,6 @@ def check_experiment(name: str, settings: Experiment, methods: Mapping[str, Name
         if teacher is not None:
             check_name(teacher, present, "method", Where(f"{FOLDER}/methods.yaml") / method / "teacher")
     trained = settings.objective is None
-    if "npe" in settings.metrics and "w2_squared" not in settings.metrics:
-        raise UserError(f"{where}: metrics: 'npe' needs 'w2_squared', of the identity control")
-    if settings.large_test and trained and "identity" not in settings.large_test:
-        raise UserError(f"{where}: large_test: 'identity' must be there (NPE divides by its W2²)")
     _check_solvers(settings, where / "solvers")
     _check_outputs(settings, members, where)
     if settings.datasets and (not settings.seeds or (trained and settings.train is None)):
@@ -44,8 +40,6 @@ def check_experiment(name: str, settings: Experiment, methods: Mapping[str, Name
     for method in members if settings.objective else ():
         if methods[method].method.conditional_path is None:
             raise UserError(f"{FOLDER}/methods.yaml: {method}: has no conditional path, which '{name}' measures")
-    if settings.datasets and trained and "identity" not in present:
-        raise UserError(f"{FOLDER}/methods.yaml: identity.experiments: must name '{name}' (NPE divides by its W2²)")
 
 
 def _check_numbers(settings: Experiment, where: Where) -> None:
@@ -75,7 +69,7 @@ def _check_outputs(settings: Experiment, members: list[str], where: Where) -> No
         for name in getattr(settings, key):
             check_plain(name, "name", where / key)
     solvers = [PAIRS] if settings.objective else [*settings.solvers]
-    computed = [*settings.metrics, *(f"{m}_large" for m in settings.metrics if METRICS[m].per_test_set)]
+    computed = names(settings.metrics)
     outputs: dict[str, Mapping[str, Table | Figure]] = {"table": settings.tables, "figure": settings.figures}
     for what, named in outputs.items():
         for name, output in named.items():

@@ -119,6 +119,15 @@ class Config:
             return settings.solvers
         return {name: replace(solver, points="test") for name, solver in settings.solvers.items()}
 
+    def needs_distances(self, experiment: str) -> bool:
+        """Does a metric ask how far source and target are apart?"""
+        return "npe" in self.experiments[experiment].metrics
+
+    def evaluated_points(self, experiment: str) -> str:
+        """`test`, or `all` where a solver carries the large test set too."""
+        solvers = self.experiments[experiment].solvers.values()
+        return "all" if any(solver.points == "all" for solver in solvers) else "test"
+
     def spec(self, stage: str, experiment: str, dataset: str, method: str | None = None) -> str:
         """The resolved settings a stage depends on (its own and those before it) as canonical JSON."""
         settings = self.experiments[experiment]

@@ -150,15 +150,16 @@ class Prepared:
 
     def evaluation_source(self, seed: int, points: str) -> Points:
         """Where the samplers start: the test set's sources, followed by the large set's if `points` is all."""
-        return np.concatenate([self.source(split, seed) for split in self._evaluated(points)])
+        return np.concatenate([self.source(split, seed) for split in self.evaluated(points)])
 
     def evaluation_labels(self, points: str) -> Points | None:
         """The classes that the points of `evaluation_source` are to become: those of the test set's points."""
-        labels = [self.labels(split) for split in self._evaluated(points)]
+        labels = [self.labels(split) for split in self.evaluated(points)]
         known = [array for array in labels if array is not None]
         return np.concatenate(known) if len(known) == len(labels) else None
 
-    def _evaluated(self, points: str) -> list[str]:
+    def evaluated(self, points: str) -> list[str]:
+        """The splits that samplers carry: the test set, and if `points` is "all" the large one, if there."""
         splits = ("test", "test_large") if points == "all" else ("test",)
         return [split for split in splits if f"{split}_1" in self.arrays]
 

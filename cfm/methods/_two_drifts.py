@@ -73,10 +73,10 @@ class TwoDrifts(Method):
 
         return flow
 
-    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory | None:
+    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
         """The forward SDE with the solver's steps; the adaptive solver, which has none, takes the probability flow."""
         if solver.steps is None:
-            return None
+            return super().sample(net, start, solver)
         from cfm.solvers.sde import simulate
 
         assert net is not None

@@ -195,7 +195,7 @@ class Method:
         By default that of the ODE's flow, for fields whose derivatives are at hand.
         """
         from cfm.nets.mlp import StackedMLP
-        from cfm.solvers.change_of_variables import pull_back_density
+        from cfm.solvers.likelihood import pull_back_density
 
         field = None if net is None else self.velocity(net)
         if not isinstance(field, StackedMLP):
@@ -206,9 +206,20 @@ class Method:
         """What the method is given of a data set."""
         return data if self.time_course else data.around_span()
 
-    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory | None:
-        """The points of `start` carried along its span; None means by the ODE dx/dt = velocity(net)(t, x)."""
-        return None
+    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
+        """The points of `start` carried along its span, by default by the ODE dx/dt = velocity(net)(t, x).
+
+        With their log density where the solver takes the divergence along and it can be known; raises RunFailed.
+        """
+        from cfm.nets.mlp import StackedMLP
+        from cfm.solvers.likelihood import push_forward
+        from cfm.solvers.transport import carry
+
+        assert net is not None
+        field, device = self.velocity(net), next((theta.device for theta in net.parameters()), "cpu")
+        if solver.divergence and start.tells_density and isinstance(field, StackedMLP):
+            return push_forward(field, start.x0, solver, start.rng, device)
+        return carry(field, start.x0, solver, start.span, start.labels if self.conditional else None, device)
 
 
 def velocity_network(stack: int, dim: int, settings: Training, classes: int = 0) -> nn.Module:

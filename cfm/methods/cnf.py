@@ -21,14 +21,12 @@ from typing import TYPE_CHECKING, Literal
 from cfm.datasets.base import Dataset
 from cfm.errors import RunFailed
 from cfm.methods.base import Batch, Method
-from cfm.settings import Training
+from cfm.settings import JacobianNorm, Training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cfm.nets.mlp import StackedMLP
-
-JacobianNorm = Literal["squared_frobenius", "root_mean_square"]
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,9 @@ class ScoreAndFlow(FlowMatching):
         flow, _ = net.children()
         return flow
 
-    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory | None:
+    def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:
         if solver.steps is None:
-            return None
+            return super().sample(net, start, solver)
         from cfm.solvers.sde import simulate
 
         assert net is not None

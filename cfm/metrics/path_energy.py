@@ -21,8 +21,8 @@ def path_energy(evaluation: Evaluation) -> float | None:
 
 def npe(evaluation: Evaluation) -> float | None:
     """NPE with the W2^2 between the test source and the test target in the denominator."""
-    energy, optimal = path_energy(evaluation), evaluation.source_target_w2_squared
-    return None if energy is None else abs(energy - optimal) / optimal
+    energy, optimal = path_energy(evaluation), evaluation.source_target
+    return None if energy is None or optimal is None else abs(energy - optimal) / optimal
 
 
 METRICS = {

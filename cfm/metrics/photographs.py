@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cfm.metrics._frechet import frechet_distance, in_colour
 from cfm.metrics.base import Evaluation, Metric
+from cfm.metrics.frechet import frechet_distance, in_colour
 from cfm.nets.efficientnet import AT_ONCE
 from cfm.pictures import to_bytes
 from cfm.types import Floats

@@ -25,17 +25,18 @@ def simulate(
 ) -> Trajectory:
     """Carry `x0` (n, dim) along a span of time, keeping every step; raises `RunFailed` if the solution is not finite.
 
-    Noise has no finite path energy: the trajectory's is that of the probability flow, E int |v|^2 dt along the
-    way, if its field v is given.
+    Noise has no finite path energy: the trajectory's is that of the probability flow along the way, if its field v is
+    given, with the span as the unit of time: its length times int |v|^2 dt.
     """
-    n, dt, x = len(x0), (span[1] - span[0]) / steps, torch.from_numpy(x0).to(device)
+    n, length = len(x0), span[1] - span[0]
+    dt, x = length / steps, torch.from_numpy(x0).to(device)
     path, energy = [x], torch.zeros(n, device=device)
     began = time.perf_counter()
     with torch.no_grad():
         for k in range(steps):
             t = torch.full((1, n, 1), span[0] + k * dt, device=device)
             if flow is not None:
-                energy += flow(t, x[None])[0].square().sum(dim=1) * dt
+                energy += flow(t, x[None])[0].square().sum(dim=1) * dt * length
             noise = torch.from_numpy(rng.standard_normal(x0.shape, dtype=np.float32)).to(device)
             x = x + drift(t, x[None])[0] * dt + sigma * dt**0.5 * noise
             path.append(x)

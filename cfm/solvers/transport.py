@@ -1,59 +1,44 @@
-"""Carrying points along their span of time as a method does it: by its own sampler, or by the ODE of its field."""
+"""Carrying points along a span of time by the ODE of a velocity field."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cfm.nets.mlp import StackedMLP
 from cfm.settings import Solver
-from cfm.solvers.change_of_variables import push_forward
 from cfm.solvers.ode import Field, integrate
-from cfm.solvers.trajectory import Trajectory, polyline_energy
-
-if TYPE_CHECKING:
-    from cfm.methods.base import Method, Start
+from cfm.solvers.trajectory import Trajectory
+from cfm.types import Points
 
 
-def transport(
-    method: Method, net: nn.Module | None, start: Start, solver: Solver, device: torch.device | str = "cpu"
+def carry(
+    field: Field,
+    x0: Points,
+    solver: Solver,
+    span: tuple[float, float] = (0.0, 1.0),
+    labels: Points | None = None,
+    device: torch.device | str = "cpu",
 ) -> Trajectory:
-    """The path of the points of `start`, at times from 0 to 1 of its span; `net` is a stack of one, None for methods
-    without. Raises RunFailed."""
-    path = method.sample(net, start, solver)
-    if path is not None:
-        return path
-    assert net is not None
-    field = method.velocity(net)
-    if solver.divergence and start.tells_density and isinstance(field, StackedMLP):
-        return push_forward(field, start.x0, solver, start.rng, device)
-    labels = None
-    if method.conditional:
-        assert start.labels is not None
-        labels = torch.from_numpy(start.labels).to(device)
+    """The path of points `x0` (n, dim) along a span of time; raises RunFailed.
+
+    `labels` (n, 1): the classes that the points are to become, which the field is told. With `solver.batch` the points
+    are solved in batches; then only the ends of their paths are kept, their energies, and the batches' mean number of
+    evaluations, rounded.
+    """
+    classes = None if labels is None else torch.from_numpy(labels).to(device)
     if solver.batch is None:
-        return integrate(_within(_towards(field, labels), start.span), start.x0, solver, device)
-    return _in_batches(field, labels, start, solver, device)
-
-
-def _in_batches(
-    field: Field, labels: Tensor | None, start: Start, solver: Solver, device: torch.device | str
-) -> Trajectory:
-    """The ends of all paths, solved in batches, with the batches' mean number of evaluations, rounded."""
-    assert solver.batch is not None
+        return integrate(_within(_towards(field, classes), span), x0, solver, device)
     ends, energies, evaluations, seconds = [], [], [], 0.0
-    for first in range(0, len(start.x0), solver.batch):
+    for first in range(0, len(x0), solver.batch):
         rows = slice(first, first + solver.batch)
-        of_rows = _towards(field, None if labels is None else labels[rows])
-        path = integrate(_within(of_rows, start.span), start.x0[rows], solver, device)
+        of_rows = _towards(field, None if classes is None else classes[rows])
+        path = integrate(_within(of_rows, span), x0[rows], solver, device)
         ends.append(path.x[-1])
-        energies.append(polyline_energy(path.t, path.x))
+        energies.append(path.energy)
         evaluations.append(path.nfe)
         seconds += path.seconds
-    x = np.stack([start.x0, np.concatenate(ends)])
+    x = np.stack([x0, np.concatenate(ends)])
     nfe = round(sum(evaluations) / len(evaluations))
     return Trajectory(np.array([0, 1], dtype=np.float32), x, nfe, seconds, np.concatenate(energies))
 

@@ -1,13 +1,11 @@
 """Stage `evaluate`: measure the samples of one run, into `metrics.json`, `spec.json` and `provenance.json`.
 
-It knows nothing of how the samples were made: `x0`, `trajectory` (or `x1`), `t`, `nfe` and `seconds` in
-`samples/{solver}.npz` are the whole contract, so an external method is measured like any other. Samples that are
-not to be compared with the test set bring their `target`.
+It knows nothing of how the samples were made: cfm/artifacts/samples.py is the whole contract, so an external method is
+measured like any other. Samples that are not to be compared with the test set bring their `target`.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,19 +14,18 @@ from typing import Any
 import numpy as np
 
 from cfm.artifacts.data import load
-from cfm.artifacts.metrics import failed, measured, read_metrics
+from cfm.artifacts.layout import samples_path
+from cfm.artifacts.metrics import failed, measured
 from cfm.artifacts.provenance import Stopwatch
 from cfm.artifacts.run import save_run
+from cfm.artifacts.samples import Arrays, ends, energies, provenance_of, read_samples
+from cfm.artifacts.source_target import read_distances
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed, UserError, one_line
-from cfm.files import read_arrays
 from cfm.fingerprint import file_digest
-from cfm.metrics import METRICS
+from cfm.metrics import METRICS, TEST_SETS
 from cfm.metrics.base import Evaluation
 from cfm.settings import Solver
-from cfm.solvers.trajectory import polyline_energy
-
-_TEST_SETS = {"test": "", "test_large": "_large"}
 
 
 def evaluate(
@@ -36,27 +33,29 @@ def evaluate(
     metrics: Sequence[str],
     data_path: Path,
     runs: Mapping[int, Path],
-    identities: Mapping[int, Path],
+    distances: Mapping[int, Path],
     spec: str,
     code: Mapping[str, str],
     report: Callable[[int, int, str], None],
 ) -> None:
-    """Measure the seeds of `runs` (seed -> folder). `identities` are the identity control's folders, whose
-    W2^2 is the distance between source and target; empty when it is the identity that is measured."""
+    """Measure the seeds of `runs` (seed -> folder).
+
+    `distances`: the files that say how far source and target of a seed are apart, none if no metric asks for that.
+    """
     data = load(data_path)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
         watch = Stopwatch()
-        references = _references(identities[seed]) if identities else None
+        apart = read_distances(distances[seed]) if distances else {}
         results: dict[str, Any] = {}
         stages: dict[str, Any] = {}
         measuring = 0.0
         for name in solvers:
-            path = folder / "samples" / f"{name}.npz"
-            stored = read_arrays(path)
-            stages |= _provenance(path, stored)
+            path = samples_path(folder, name)
+            stored = read_samples(path)
+            stages |= provenance_of(path, stored)
             stages[f"samples_{name}_sha256"] = file_digest(path)
             began = time.process_time()
-            results[name] = _measure(path, stored, metrics, data, references)
+            results[name] = _measure(path, stored, metrics, data, apart)
             measuring += time.process_time() - began
         evaluation = watch.record(
             code_digest=code, data_sha256=file_digest(data_path), work_seconds={"distance": measuring}
@@ -65,90 +64,51 @@ def evaluate(
         report(done, len(runs), f"seed {seed}, {len(results)} solvers")
 
 
-def _provenance(path: Path, stored: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    try:
-        return dict(json.loads(str(stored.get("provenance", "{}"))))
-    except (ValueError, TypeError):
-        raise UserError(f"{path}: damaged (provenance is no JSON object); delete it and run again") from None
-
-
-def _references(folder: Path) -> dict[str, float]:
-    """W2^2 between source and target of each test set, as the identity control measured them."""
-    stored = read_metrics(folder)
-    found: dict[str, float] = {}
-    for result in stored.values():
-        for split, suffix in _TEST_SETS.items():
-            if f"w2_squared{suffix}" in result["metrics"]:
-                found[split] = result["metrics"][f"w2_squared{suffix}"]
-    return found
-
-
 def _measure(
-    path: Path,
-    stored: Mapping[str, np.ndarray],
-    metrics: Sequence[str],
-    data: Prepared,
-    references: Mapping[str, float] | None,
+    path: Path, stored: Arrays, metrics: Sequence[str], data: Prepared, apart: Mapping[str, float]
 ) -> dict[str, Any]:
-    """`{status, reason, nfe, metrics: {name: value}}` of one solver."""
+    """The result of one solver, see cfm/artifacts/metrics.py."""
     if "failure" in stored:
         return failed(one_line(str(stored["failure"])))
-    for name in ("x0", "nfe", "seconds", "t" if "trajectory" in stored else "x1"):
-        if name not in stored or stored[name].dtype.kind not in "fiu":
-            raise UserError(f"{path}: damaged (no array of numbers '{name}'); delete it and run again")
     values: dict[str, float] = {}
     try:
-        for split, evaluation in _evaluations(path, stored, metrics, data, references).items():
-            suffix = _TEST_SETS[split]
+        for split, evaluation in _evaluations(path, stored, data, apart).items():
             for name in metrics:
                 compute = METRICS[name].compute
-                if compute is not None and (METRICS[name].per_test_set or not suffix):
+                if compute is not None and (METRICS[name].per_test_set or split == "test"):
                     value = compute(evaluation)
                     if value is not None:
-                        values[name + suffix] = _finite(value, name + suffix)
+                        named = name + TEST_SETS[split]
+                        values[named] = _finite(value, named)
     except RunFailed as error:
         return failed(str(error))
     return measured(int(stored["nfe"]), values)
 
 
-def _evaluations(
-    path: Path,
-    stored: Mapping[str, np.ndarray],
-    metrics: Sequence[str],
-    data: Prepared,
-    references: Mapping[str, float] | None,
-) -> dict[str, Evaluation]:
-    """The samples cut into test sets: the first rows are the test set's, the next the large one's, if there.
-
-    `references`: W2^2 between source and target of each; None for the identity, which is its own.
-    """
-    x0 = stored["x0"]
-    x1 = stored["trajectory"][-1] if "trajectory" in stored else stored["x1"]
-    if x0.shape != x1.shape or ("target" not in stored and len(x0) < data.count("test")):
-        raise UserError(f"{path}: x0 {x0.shape}, x1 {x1.shape}: equal shapes are needed, a row per test point")
+def _evaluations(path: Path, stored: Arrays, data: Prepared, apart: Mapping[str, float]) -> dict[str, Evaluation]:
+    """The samples cut into test sets: the first rows are the test set's, the next the large one's, if there."""
+    x0, x1, energy = stored["x0"], ends(stored), energies(stored)
+    if "target" not in stored and len(x0) < data.count("test"):
+        raise UserError(f"{path}: x0 {x0.shape}: a row for each of {data.count('test')} test points is needed")
     if not np.isfinite(x1).all():
         raise RunFailed("the samples are not finite")
-    energy = stored.get("energy")
-    if energy is None and "trajectory" in stored:
-        energy = polyline_energy(stored["t"], stored["trajectory"])
     cut, first = {}, 0
-    for split in (name for name in _TEST_SETS if f"{name}_1" in data.arrays):
-        target = stored.get("target", data.target(split))
+    for split in data.evaluated("all"):
         rows = slice(first, first + (len(x0) if "target" in stored else data.count(split)))
         first = rows.stop
         if len(x0) >= rows.stop > rows.start:
-            if references is not None and "npe" in metrics and split not in references:
-                raise UserError(f"{path}: the identity control has no 'w2_squared' on its {split} set, which NPE needs")
+            if apart and split not in apart:
+                raise UserError(f"{path}: the distance of source and target on its {split} set is missing: run again")
             cut[split] = Evaluation(
                 x0[rows],
                 x1[rows],
-                target,
+                stored.get("target", data.target(split)),
                 None if energy is None else energy[rows],
                 int(stored["nfe"]),
                 float(stored["seconds"]),
                 float(stored["train_seconds"]) if "train_seconds" in stored else None,
                 float(stored["learning_w2"]) if "learning_w2" in stored else None,
-                None if references is None else references.get(split),
+                apart.get(split),
                 (stored["t"], stored["trajectory"][:, rows]) if "trajectory" in stored else None,
                 data.arrays,
                 stored,

@@ -9,7 +9,7 @@ import numpy as np
 
 from cfm.datasets import Density
 from cfm.methods.base import Method, Start
-from cfm.metrics._grid import grid
+from cfm.metrics.density import grid
 from cfm.settings import Solver
 from cfm.solvers.trajectory import LogDensity, Trajectory
 from cfm.types import Points

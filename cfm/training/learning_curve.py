@@ -31,7 +31,7 @@ _SOLVER = Solver("euler", steps=20)
 class Distances:
     """Between carried sources and targets of the validation set; None where there is no telling.
 
-    `w2` in data units; `frechet` of pictures, in the features that cfm/metrics/_frechet.py has for them.
+    `w2` in data units; `frechet` of pictures, in the features that cfm/metrics/frechet.py has for them.
     """
 
     w2: float | None = None
@@ -49,8 +49,7 @@ def validation_distances(method: Method, net: nn.Module, data: Prepared, seed: i
     weighted."""
     from cfm.couplings.assignment import wasserstein2_squared
     from cfm.methods.base import Start
-    from cfm.metrics._frechet import frechet_distance, of_pictures
-    from cfm.solvers.transport import transport
+    from cfm.metrics.frechet import frechet_distance, of_pictures
     from cfm.types import flat
 
     target = data.target("val")
@@ -60,7 +59,7 @@ def validation_distances(method: Method, net: nn.Module, data: Prepared, seed: i
         return Distances()
     start = Start(data.source("val", seed), None, stream(seed, "sample/val"), labels=data.labels("val"))
     try:
-        moved = transport(method, net, start, _SOLVER, next(net.parameters()).device).x[-1]
+        moved = method.sample(net, start, _SOLVER).x[-1]
         w2 = math.sqrt(wasserstein2_squared(flat(moved), flat(target)))
     except RunFailed:
         return Distances()

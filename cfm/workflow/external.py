@@ -10,7 +10,6 @@ says why: never a number.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -23,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from cfm.artifacts.data import load
-from cfm.artifacts.layout import METHOD_RULES
+from cfm.artifacts.layout import METHOD_RULES, samples_path
 from cfm.artifacts.provenance import Stopwatch
-from cfm.artifacts.samples import Arrays, read
+from cfm.artifacts.samples import Arrays, read, write_samples
 from cfm.config import Config
 from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed, UserError
@@ -67,12 +66,11 @@ def run(
         }
     files = {word: file_digest(Path(word)) for word in command if Path(word).is_file()}
     record = watch.record(len(runs), device="unknown", command=[*command], files=files, work_seconds={})
-    provenance = {"provenance": np.array(json.dumps({"sample": record}))}
     reasons = {}
     for seed, samples in found.items():
         for solver, (arrays, reason) in samples.items():
             wanted = {"failure": np.array(reason)} if reason else arrays
-            write_arrays(config.layout.samples(runs[seed], solver), {**wanted, **provenance})
+            write_samples(samples_path(runs[seed], solver), wanted, {"sample": record})
             if "failure" in wanted:
                 reasons[seed] = str(wanted["failure"])
     return reasons
@@ -99,7 +97,7 @@ def settle(config: Config, where: tuple[str, str, str], runs: Mapping[int, Path]
         return
     for folder in runs.values():
         for solver in config.solvers(experiment, method):
-            path = config.layout.samples(folder, solver)
+            path = samples_path(folder, solver)
             if not path.is_file():
                 raise UserError(f"{path}: missing; `make reproduce` has it written by {METHOD_RULES / method}.smk")
             _, reason = read(path, data)
@@ -113,7 +111,7 @@ def forget_failures(config: Config, failed: Iterable[tuple[str, str, str, int]])
     for experiment, dataset, method, seed in failed:
         for solver in config.experiments[experiment].solvers:
             folder = config.layout.run(experiment, dataset, method, seed)
-            config.layout.samples(folder, solver).unlink(missing_ok=True)
+            samples_path(folder, solver).unlink(missing_ok=True)
 
 
 def _job(

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from cfm.config import Config
 from cfm.fingerprint import code_digest
-
-# The modules at the root of each stage; a method's own file is added where the stage runs it.
-STAGES = {
-    "data": ("cfm.stages.data",),
-    "train": ("cfm.stages.train",),
-    "sample": ("cfm.stages.sample",),
-    "evaluate": ("cfm.stages.evaluate",),
-    "objective": ("cfm.stages.objective",),
-    "collect": ("cfm.stages.collect",),
-    "table": ("cfm.results.tables.base",),
-    "figure": ("cfm.results.figures.base",),
-    "claims": ("cfm.results.claims.report",),
-    "report": ("cfm.results.report.page",),
-}
+from cfm.metrics import FILES
+from cfm.stages import STAGES
 
 
 def stage_digest(stage: str, *modules: str) -> str:
     """Digest of the code that a stage runs, with the given families' or kinds' modules."""
-    return code_digest(*STAGES[stage], *modules)
+    metrics = [f"cfm.metrics.{file}" for file in FILES] if STAGES[stage].of_metrics else []
+    return code_digest(STAGES[stage].module, *metrics, *modules)
 
 
 def data_code(config: Config, dataset: str) -> str:

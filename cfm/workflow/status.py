@@ -12,10 +12,9 @@ from cfm.artifacts.metrics import is_measured, read_metrics
 from cfm.config import Config
 from cfm.config.entries import NamedDataset, by_name
 from cfm.errors import UserError
+from cfm.stages import OF_RUNS
 from cfm.workflow import slurm
 from cfm.workflow.progress import notes
-
-STAGES = ("train", "sample", "evaluate", "objective")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[
     for experiment in config.experiments:
         for dataset, method in config.pairs(experiment):
             for chunk in config.chunks(experiment):
-                names = {slurm.rule(stage, experiment, chunk[0], dataset, method) for stage in STAGES}
+                names = {slurm.rule(stage, experiment, chunk[0], dataset, method) for stage in OF_RUNS}
                 at_work = f"{experiment}/{dataset}/{method}" in running or not rules.isdisjoint(names)
                 for seed in chunk:
                     folder = config.layout.run(experiment, dataset, method, seed)

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from cfm import config as configuration
+from cfm.artifacts.layout import samples_path
 from cfm.artifacts.samples import read
 from cfm.cli import commands
 from cfm.cli.new_method import _FAMILY, new_method
@@ -90,7 +91,7 @@ def test_the_skeleton_of_a_rule_runs_and_is_measured(project: Path) -> None:
     assert {result["status"] for result in _measured().values()} == {"ok"}
     result = _measured()["rk4"]
     assert result["metrics"]["w2"] > 0 and result["metrics"]["w2_large"] > 0 and result["nfe"] == 0
-    stored = read_arrays(config.layout.samples(_runs(config)[42], "rk4"))
+    stored = read_arrays(samples_path(_runs(config)[42], "rk4"))
     sample = json.loads(str(stored["provenance"]))["sample"]
     assert sample["command"][-1].endswith("steady.py") and len(sample["files"]) == 2
 
@@ -224,7 +225,7 @@ def test_a_rule_that_writes_by_itself_is_checked_before_evaluation(project: Path
     """What is refused is kept beside; a good file is left as it is; a missing one is said."""
     config = _config()
     assert run(config, WHERE, _runs(config), _program(), None) == {}
-    good, bad = (config.layout.samples(folder, "rk4") for folder in _runs(config).values())
+    good, bad = (samples_path(folder, "rk4") for folder in _runs(config).values())
     before = good.read_bytes()
     bad.write_bytes(before[: len(before) // 2])
     settle(config, WHERE, _runs(config))
@@ -250,7 +251,7 @@ def test_failed_runs_are_forgotten_so_that_they_are_tried_again(project: Path) -
     states = [state for state in run_states(config) if state.method == "steady"]
     assert [state.state for state in states] == ["failed", "failed"]
     forget_failures(config, [(s.experiment, s.dataset, s.method, s.seed) for s in states])
-    assert not any(config.layout.samples(folder, "rk4").exists() for folder in _runs(config).values())
+    assert not any(samples_path(folder, "rk4").exists() for folder in _runs(config).values())
 
 
 def test_verbs_that_are_for_others_say_so(project: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cfm import config as configuration
+from cfm.artifacts.layout import samples_path
 from cfm.config import Config
 from cfm.files import write_arrays
 from cfm.results.figures._captions import caption
@@ -27,7 +28,7 @@ def config(tmp_path: Path) -> Config:
         if dataset == DATASET and loaded.methods[method].method.trained:
             trajectory = rng.standard_normal((5, 20, 2)).astype(np.float32)
             run = loaded.layout.run("toy2d", dataset, method, 42)
-            write_arrays(loaded.layout.samples(run, "rk4"), {"trajectory": trajectory})
+            write_arrays(samples_path(run, "rk4"), {"trajectory": trajectory})
     return loaded
 
 
@@ -46,7 +47,7 @@ def test_a_figure_is_the_same_every_time(config: Config) -> None:
 def test_a_failed_run_has_its_reason_in_its_panel(config: Config) -> None:
     run = config.layout.run("toy2d", DATASET, "otcfm", 42)
     reason = "the loss is not finite"
-    write_arrays(config.layout.samples(run, "rk4"), {"x0": np.zeros((1, 2)), "failure": np.array(reason)})
+    write_arrays(samples_path(run, "rk4"), {"x0": np.zeros((1, 2)), "failure": np.array(reason)})
     from cfm.results.figures import trajectories
 
     settings = config.experiments["toy2d"].figures["trajectories"]

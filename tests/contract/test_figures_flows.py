@@ -12,6 +12,7 @@ from matplotlib import pyplot
 from PIL import Image
 
 from cfm import config as configuration
+from cfm.artifacts.layout import samples_path
 from cfm.config import Config
 from cfm.errors import RunFailed
 from cfm.files import write_arrays
@@ -57,7 +58,7 @@ def _own_style() -> Iterator[None]:
 
 def samples(config: Config, method: str, **arrays: np.ndarray) -> None:
     run = config.layout.run("toy2d", NORMAL, method, config.experiments["toy2d"].seeds[0])
-    write_arrays(config.layout.samples(run, "rk4"), arrays)
+    write_arrays(samples_path(run, "rk4"), arrays)
 
 
 def shift(n: int) -> dict[str, np.ndarray]:

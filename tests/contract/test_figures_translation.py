@@ -9,6 +9,7 @@ import pytest
 from matplotlib import pyplot
 
 from cfm import config as configuration
+from cfm.artifacts.layout import samples_path
 from cfm.config import Config
 from cfm.files import write_arrays
 from cfm.nets.autoencoder import decode, encode
@@ -46,7 +47,7 @@ def config(tmp_path: Path, known: dict[str, np.ndarray]) -> Iterator[Config]:
     trajectory = START + t[:, None, None] * (END - START)
     for method in METHODS:
         run = loaded.layout.run("translation", DATASET, method, 42)
-        write_arrays(loaded.layout.samples(run, "rk4"), {"t": t, "trajectory": trajectory})
+        write_arrays(samples_path(run, "rk4"), {"t": t, "trajectory": trajectory})
     with pyplot.rc_context():
         yield loaded
     pyplot.close("all")
@@ -54,7 +55,7 @@ def config(tmp_path: Path, known: dict[str, np.ndarray]) -> Iterator[Config]:
 
 def _fail(config: Config, method: str, reason: str) -> None:
     run = config.layout.run("translation", DATASET, method, 42)
-    write_arrays(config.layout.samples(run, "rk4"), {"failure": np.array(reason)})
+    write_arrays(samples_path(run, "rk4"), {"failure": np.array(reason)})
 
 
 def _draw(config: Config, name: str) -> list[pyplot.Axes]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cfm import device
-from cfm.artifacts.layout import Layout
+from cfm.artifacts.layout import Layout, samples_path
 from cfm.artifacts.provenance import Stopwatch, git_state
 from cfm.errors import UserError
 from cfm.files import atomic, read_arrays, read_tensors, write_arrays, write_json, write_tensors, write_text
@@ -116,7 +116,7 @@ def test_paths_are_readable_and_different(tmp_path: Path) -> None:
     layout = Layout("results", "quick")
     run = layout.run("toy2d", "moons", "otcfm", 42)
     assert str(run) == "results/quick/toy2d/moons/otcfm/seed=42"
-    assert str(layout.samples(run, "rk4")) == "results/quick/toy2d/moons/otcfm/seed=42/samples/rk4.npz"
+    assert str(samples_path(run, "rk4")) == "results/quick/toy2d/moons/otcfm/seed=42/samples/rk4.npz"
     assert str(layout.table("toy2d", "table2", "md")) == "results/quick/toy2d/tables/table2.md"
     assert str(layout.runs("toy2d")) == "results/quick/toy2d/runs.csv"
     assert str(layout.figure("toy2d", "t", "moons", "png")) == "results/quick/toy2d/figures/t_moons.png"

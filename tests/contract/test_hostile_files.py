@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from cfm.__main__ import main
+from cfm.artifacts.layout import Layout
 from cfm.artifacts.metrics import read_metrics
 from cfm.cli import commands
 from cfm.cli.reproduce import _only_one
@@ -172,9 +173,10 @@ def test_hostile_metrics_are_said_by_every_command_that_reads_them(refused: Call
     for arguments in (
         ["status", "--budget", "smoke", "--experiments", "toy2d"],
         ["collect", "--budget", "smoke", "--experiment", "toy2d"],
-        _verb("evaluate", "oracle"),
     ):
         assert "metrics.json: damaged" in refused(*arguments)
+    Layout("results", "smoke").source_target("toy2d", DATASET, 42).write_text("{")
+    assert "seed=42.json: damaged" in refused(*_verb("evaluate", "oracle"))
 
 
 def test_a_hostile_reason_is_one_line_in_the_terminal(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from cfm import config as configuration
+from cfm.artifacts.layout import samples_path
 from cfm.cli.reference import kept
 from cfm.config import Config
 from cfm.files import read_arrays, write_arrays
@@ -194,7 +195,7 @@ def test_trajectories_are_the_samples_to_a_thousandth(config: Config) -> None:
     assert "rf2" not in data["views"], "it has no samples"
     view = data["views"]["icfm"]["rk4"]  # the first: its sources make the square
     whole = np.frombuffer(base64.b64decode(view["x"]), "<i2").reshape(len(view["t"]), -1, 2)
-    stored = read_arrays(config.layout.samples(config.layout.run("toy2d", "moons_8gaussians", "icfm", 42), "rk4"))
+    stored = read_arrays(samples_path(config.layout.run("toy2d", "moons_8gaussians", "icfm", 42), "rk4"))
     target = read_arrays(config.layout.data("toy2d", "moons_8gaussians"))["test_1"]
     centre, bound = _square(stored["x0"], target)
     inside = np.abs(stored["trajectory"] - centre).max(axis=2) < 1.9 * bound

@@ -14,13 +14,12 @@ from cfm import config as configuration
 from cfm.datasets.base import Prepared
 from cfm.methods.base import Method, Start
 from cfm.methods.normalizing_flow import NormalizingFlow
-from cfm.metrics._grid import grid
+from cfm.metrics.density import grid
 from cfm.nets.mlp import StackedMLP
 from cfm.nets.stacked import parts
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.solvers.change_of_variables import pull_back_density, push_forward
-from cfm.solvers.transport import transport
+from cfm.solvers.likelihood import pull_back_density, push_forward
 from cfm.training.trainer import Trainer
 
 EXACT = Solver("dopri5", tolerance=1e-6, divergence="exact")
@@ -181,7 +180,7 @@ def test_normalising_flows_are_changes_of_variables(flow: str, dim: int) -> None
     net = _initialised(method, dim)
     z = stream(1, "z").standard_normal((5, dim), dtype=np.float32)
     start = Start(z, None, stream(1, "sample"), Prepared({}, dim, True))
-    path = transport(method, net, start, EXACT)
+    path = method.sample(net, start, EXACT)
     assert path.log_density is not None and path.nfe == 1
     again = method.log_density(net, path.x[-1], EXACT, stream(1, "test"))
     assert again is not None

@@ -15,7 +15,6 @@ from cfm.methods.flow_matching import FlowMatching
 from cfm.metrics.bridge import at_times, kl_over_time
 from cfm.rng import stream
 from cfm.settings import Sizes, Solver, Training
-from cfm.solvers.transport import transport
 from cfm.training.batches import Pairing, training_pairs, validation_pairs
 from cfm.training.trainer import Trainer
 
@@ -37,7 +36,7 @@ def _kl(method: Method, folder: Path) -> np.ndarray:
     trainer = _trainer(method, folder)
     trainer.run(lambda *_: None)
     start = Start(PREPARED.source("test", 0), DATA, stream(0, "sample"))
-    path = transport(method, trainer.net, start, Solver("rk4", steps=20))
+    path = method.sample(trainer.net, start, Solver("rk4", steps=20))
     points = at_times(path.t, path.x, ARRAYS["bridge_t"])
     return kl_over_time(points, ARRAYS["bridge_mean"], ARRAYS["bridge_covariance"])
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cfm.metrics._frechet import frechet_distance
 from cfm.metrics.base import Evaluation
-from cfm.metrics.frechet import METRICS
+from cfm.metrics.frechet import METRICS, frechet_distance
 from cfm.nets.classifier import FEATURES, Classifier, predicted, prepared, stored
 from cfm.pictures import from_bytes
 from cfm.rng import stream

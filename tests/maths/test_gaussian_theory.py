@@ -11,7 +11,6 @@ from cfm.paths import PATHS, BrownianBridge, Linear
 from cfm.rng import stream
 from cfm.settings import Solver
 from cfm.solvers.ode import integrate
-from cfm.solvers.trajectory import polyline_energy
 
 MEAN, STD = 2.0, 0.5
 
@@ -73,7 +72,7 @@ def test_path_energy_of_the_independent_flow_exceeds_the_optimal_one() -> None:
     x0 = stream(3, "x0").standard_normal((20_000, 1))
     x0 = (x0 - x0.mean()) / x0.std()
     path = integrate(_icfm_field(0.0), x0, Solver("rk4", steps=200))
-    energy = polyline_energy(path.t, path.x).mean()
+    energy = path.energy.mean()
     t = np.linspace(0, 1, 100_001)
     width = np.sqrt((1 - t) ** 2 + t**2 * STD**2)
     expected = MEAN**2 + np.trapezoid(np.gradient(width, t) ** 2, t)

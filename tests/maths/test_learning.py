@@ -12,7 +12,7 @@ from cfm.artifacts.training_log import Row
 from cfm.datasets.base import Prepared
 from cfm.methods.flow_matching import FlowMatching
 from cfm.methods.icnn import ICNN
-from cfm.metrics._frechet import frechet_distance, of_classifier
+from cfm.metrics.frechet import frechet_distance, of_classifier
 from cfm.nets.classifier import Classifier
 from cfm.nets.kept import as_arrays
 from cfm.nets.wrapped import drawn

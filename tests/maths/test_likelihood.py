@@ -29,7 +29,11 @@ class _Affine:
     a: Tensor
     b: Tensor
 
-    def value_and_jacobian(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def dim(self) -> int:
+        return len(self.a)
+
+    def value_and_jacobian(self, t: Tensor, x: Tensor, directions: None) -> tuple[Tensor, Tensor]:
         jacobian = self.a.T[None, :, None, :].expand(1, -1, x.shape[1], -1)
         return x @ self.a.T + self.b, jacobian
 

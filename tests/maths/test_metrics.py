@@ -22,7 +22,7 @@ def _evaluation(**changes: object) -> Evaluation:
         "sample_seconds": 0.5,
         "train_seconds": None,
         "learning_w2": 0.7,
-        "reference": 4.0,
+        "source_target": 4.0,
     }
     return Evaluation(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -55,22 +55,21 @@ def test_w2_is_the_root() -> None:
     assert METRICS["w2"].compute(e) ** 2 == pytest.approx(METRICS["w2_squared"].compute(e))  # type: ignore[operator]
 
 
-def test_npe_is_the_relative_excess_over_the_identitys_w2() -> None:
+def test_npe_is_the_relative_excess_over_the_distance_of_source_and_target() -> None:
     assert METRICS["npe"].compute(_evaluation()) == pytest.approx(0.5)
     assert METRICS["npe"].compute(_evaluation(energy=np.full(50, 4.0))) == pytest.approx(0)
 
 
-def test_the_identity_is_its_own_reference() -> None:
-    """It does not move, so its path energy is 0 and its NPE exactly 1."""
+def test_what_does_not_move_has_a_path_error_of_one() -> None:
     e = _evaluation()
-    still = _evaluation(x1=e.x0, energy=np.zeros(50), reference=None)
-    assert METRICS["npe"].compute(still) == pytest.approx(1)
+    assert METRICS["npe"].compute(_evaluation(x1=e.x0, energy=np.zeros(50))) == pytest.approx(1)
 
 
 def test_a_metric_that_does_not_apply_is_none() -> None:
     assert METRICS["train_seconds"].compute(_evaluation()) is None
     assert METRICS["learning_w2"].compute(_evaluation()) == 0.7
     assert METRICS["learning_w2"].compute(_evaluation(learning_w2=None)) is None
+    assert METRICS["npe"].compute(_evaluation(source_target=None)) is None
     assert METRICS["objective_variance"].compute is None  # another stage's
 
 

@@ -6,9 +6,12 @@ import torch
 from scipy.integrate import quad
 
 from cfm.errors import RunFailed
+from cfm.rng import stream
 from cfm.settings import Solver
 from cfm.solvers.ode import integrate
-from cfm.solvers.trajectory import polyline_energy
+from cfm.solvers.sde import simulate
+from cfm.solvers.trajectory import Trajectory
+from cfm.solvers.transport import carry
 
 
 def _affine(t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -72,10 +75,10 @@ def test_path_energy_of_straight_and_curved_paths() -> None:
     for count in (2, 11):
         t = np.linspace(0, 1, count)
         line = (1 - t)[:, None, None] * x0 + t[:, None, None] * x1
-        np.testing.assert_allclose(polyline_energy(t, line), ((x1 - x0) ** 2).sum(1), rtol=1e-6)
+        np.testing.assert_allclose(Trajectory(t, line, 0, 0.0).energy, ((x1 - x0) ** 2).sum(1), rtol=1e-6)
     t = np.linspace(0, 1, 101)
     circle = np.stack([np.cos(np.pi / 2 * t), np.sin(np.pi / 2 * t)], axis=-1)[:, None]
-    assert polyline_energy(t, circle)[0] == pytest.approx((np.pi / 2) ** 2, rel=1e-4)
+    assert Trajectory(t, circle, 0, 0.0).energy[0] == pytest.approx((np.pi / 2) ** 2, rel=1e-4)
 
 
 def test_euler_energy_is_the_left_riemann_sum() -> None:
@@ -83,4 +86,23 @@ def test_euler_energy_is_the_left_riemann_sum() -> None:
     path = integrate(_affine, x0, Solver("euler", steps=20))
     velocities = [_affine(torch.tensor(t), torch.tensor(x)).numpy() for t, x in zip(path.t, path.x, strict=True)]
     riemann = np.mean([(v**2).sum(1) for v in velocities[:-1]], axis=0)
-    np.testing.assert_allclose(polyline_energy(path.t, path.x), riemann, rtol=1e-5)
+    np.testing.assert_allclose(path.energy, riemann, rtol=1e-5)
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (0.0, 0.5), (1.0, 3.0)])
+def test_the_path_energy_of_an_sde_without_noise_is_that_of_the_ode(span: tuple[float, float]) -> None:
+    """And of a constant field of speed 1 both are the squared length of the way: the span is the unit of time."""
+    x0, rng = stream(0, "x").standard_normal((8, 2), dtype=np.float32), stream(0, "noise")
+
+    def turning(t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([-x[..., 1], x[..., 0] * t[..., 0]], dim=-1)
+
+    def constant(t: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([0.6, 0.8]).expand_as(x)
+
+    for field in (turning, constant):
+        ode = carry(field, x0, Solver("euler", steps=50), span)
+        sde = simulate(field, x0, 50, 0.0, rng, field, span=span)
+        np.testing.assert_allclose(sde.x, ode.x, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(sde.energy, ode.energy, rtol=1e-4)
+    np.testing.assert_allclose(ode.energy, (span[1] - span[0]) ** 2, rtol=1e-4)

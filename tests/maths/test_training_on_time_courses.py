@@ -23,7 +23,6 @@ from cfm.methods.split_half import SplitHalf
 from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solvers.likelihood import pull_back_snapshots
-from cfm.solvers.transport import transport
 from cfm.training.batches import Pairing, training_pairs, validation_pairs
 from cfm.training.trainer import Trainer, stack
 
@@ -58,7 +57,7 @@ def _carried(method: Method, data: Prepared, folder: Path, settings: Training = 
         net = trainer.net
     seen = method.view(data)
     start = Start(seen.evaluation_source(0, "test"), None, stream(0, "sample"), seen)
-    return transport(method, net, start, EULER).x[-1]
+    return method.sample(net, start, EULER).x[-1]
 
 
 @pytest.mark.parametrize("coupling", [name for name in COUPLINGS if name != "entropic_float32"])

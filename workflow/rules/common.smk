@@ -9,8 +9,17 @@ from cfm.workflow import stage_code
 from cfm import config as configuration
 from cfm.errors import UserError
 from cfm.workflow.external import require_rules
-from cfm.results.figures.base import datasets_shown, methods_shown, seeds_shown, shows, suffixes
-from cfm.artifacts.layout import CLAIM_SUFFIXES, METHOD_RULES, METRICS, MODEL, RUN_FILES, TABLE_SUFFIXES, TRAINING_LOG
+from cfm.results.figures.base import datasets_shown, kind_of, methods_shown, seeds_shown
+from cfm.artifacts.layout import (
+    CLAIM_SUFFIXES,
+    METHOD_RULES,
+    METRICS,
+    MODEL,
+    RUN_FILES,
+    TABLE_SUFFIXES,
+    TRAINING_LOG,
+    samples_path,
+)
 from cfm.fingerprint import canonical, digest, file_digest
 from cfm.results.report import FILES as REPORT_FILES
 from snakemake.exceptions import WorkflowError

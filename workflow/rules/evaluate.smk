@@ -1,19 +1,14 @@
 """Evaluation: every metric of the experiment on the samples, whoever made them.
 
-Input: `data.npz`, `samples/{solver}.npz`, and the identity control's metrics (its W2^2 is the distance from
-source to target that the path energy is divided by). Output per seed: `metrics.json`, `spec.json`,
-`provenance.json`.
+Input: `data.npz`, `samples/{solver}.npz`, and for NPE how far source and target are apart, a fact of data and seed that
+has a rule of its own (source_target.smk). Output per seed: `metrics.json`, `spec.json`, `provenance.json`.
 """
 
 
 def evaluate_inputs(experiment, seeds, wildcards):
-    wanted = [str(LAYOUT.data(experiment, wildcards.dataset))]
-    for path in sample_files(experiment, seeds):
-        wanted.append(path.format(dataset=wildcards.dataset, method=wildcards.method))
-    if wildcards.method != "identity":
-        for path in run_files(experiment, seeds, METRICS):
-            wanted.append(path.format(dataset=wildcards.dataset, method="identity"))
-    return wanted
+    samples = (path.format(**wildcards) for path in sample_files(experiment, seeds))
+    data = str(LAYOUT.data(experiment, wildcards.dataset))
+    return [data, *samples, *distance_files(experiment, seeds, wildcards.dataset)]
 
 
 for experiment, chunks in TRAINED.items():

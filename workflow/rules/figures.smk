@@ -5,15 +5,11 @@ Input: `data.npz` and the samples of the figure's solver; or every run's `train.
 """
 
 
-def per_dataset(figure):
-    return shows(figure.kind) in ("data", "samples")
-
-
 def figures_of(experiment):
     """(name, settings, file name pattern per suffix) of every figure of an experiment."""
     for name, figure in CONFIG.experiments[experiment].figures.items():
-        dataset = "{dataset}" if per_dataset(figure) else None
-        paths = [LAYOUT.figure(experiment, name, dataset, suffix) for suffix in suffixes(figure.kind)]
+        dataset = "{dataset}" if kind_of(figure).per_dataset else None
+        paths = [LAYOUT.figure(experiment, name, dataset, suffix) for suffix in kind_of(figure).suffixes]
         yield name, figure, [str(path) for path in paths]
 
 
@@ -32,20 +28,20 @@ def figure_files():
 
 def figure_inputs(experiment, figure, wildcards):
     """What the figure's kind is drawn from."""
-    source = shows(figure.kind)
+    source = kind_of(figure).shows
     if source == "runs":
         return [str(LAYOUT.runs(experiment))]
-    datasets = [wildcards.dataset] if per_dataset(figure) else CONFIG.experiments[experiment].datasets
+    datasets = [wildcards.dataset] if kind_of(figure).per_dataset else CONFIG.experiments[experiment].datasets
     runs = [
         LAYOUT.run(experiment, dataset, method, seed)
         for dataset in datasets
         for method in methods_shown(CONFIG, experiment, figure, dataset)
-        for seed in seeds_shown(CONFIG, experiment, figure.kind)
+        for seed in seeds_shown(CONFIG, experiment, figure)
     ]
     if source == "training":
         return [str(run / TRAINING_LOG) for run in runs if not CONFIG.methods[run.parent.name].external]
     data = [str(LAYOUT.data(experiment, wildcards.dataset))]
-    return data if source == "data" else data + [str(LAYOUT.samples(run, figure.solver)) for run in runs]
+    return data if source == "data" else data + [str(samples_path(run, figure.solver)) for run in runs]
 
 
 for experiment in CHUNKS:
@@ -58,11 +54,19 @@ for experiment in CHUNKS:
                 functools.partial(figure_inputs, experiment, figure),
             output:
                 in_report(
-                    patterns[0], "figure", experiment, figure=name, data="{dataset}" if per_dataset(figure) else "all"
+                    patterns[0],
+                    "figure",
+                    experiment,
+                    figure=name,
+                    data="{dataset}" if kind_of(figure).per_dataset else "all",
                 ),
                 patterns[1:],
             log:
-                str(LAYOUT.log(f"{experiment}/{{dataset}}/{name}" if per_dataset(figure) else f"{experiment}/{name}")),
+                str(
+                    LAYOUT.log(
+                        f"{experiment}/{{dataset}}/{name}" if kind_of(figure).per_dataset else f"{experiment}/{name}"
+                    )
+                ),
             localrule: True
             conda:
                 "../../envs/cfm.yaml"
@@ -70,7 +74,7 @@ for experiment in CHUNKS:
                 budget=CONFIG.budget,
                 experiment=experiment,
                 figure=name,
-                dataset="--dataset {dataset}" if per_dataset(figure) else "",
+                dataset="--dataset {dataset}" if kind_of(figure).per_dataset else "",
                 shown=shown(experiment, figure),
                 code=stage_code.stage_digest("figure", f"cfm.results.figures.{figure.kind}"),
             message:

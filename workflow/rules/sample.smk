@@ -8,9 +8,7 @@ def sample_inputs(experiment, seeds, wildcards):
     data = [str(LAYOUT.data(experiment, wildcards.dataset))]
     if not CONFIG.methods[wildcards.method].method.trained:
         return data
-    return data + [
-        str(LAYOUT.run(experiment, wildcards.dataset, wildcards.method, seed) / MODEL) for seed in seeds
-    ]
+    return data + [str(LAYOUT.run(experiment, wildcards.dataset, wildcards.method, seed) / MODEL) for seed in seeds]
 
 
 for experiment, chunks in TRAINED.items():

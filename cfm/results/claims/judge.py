@@ -22,7 +22,7 @@ from cfm.config import BUDGETS, FOLDER, Config, available_experiments
 from cfm.config.entries import by_name
 from cfm.config.strict import Where, build, check_name, load_yaml
 from cfm.errors import UserError
-from cfm.metrics import METRICS
+from cfm.metrics import METRICS, plain
 from cfm.results.columns import Column, column
 from cfm.results.statistics import LEVEL, Paired, paired
 
@@ -93,7 +93,7 @@ def load_claims(config: Config) -> dict[str, Claim]:
         where = Where(str(FILE)) / name
         claim = claims[name] = build(Claim, entry, where)
         check_name(claim.experiment, available_experiments(), "experiment", where / "experiment")
-        check_name(claim.metric.removesuffix("_large"), METRICS, "metric", where / "metric")
+        check_name(plain(claim.metric), METRICS, "metric", where / "metric")
         for method in (*claim.below, *claim.above):
             check_name(method, config.methods, "method", where)
         for budget in claim.budgets:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfm.artifacts.data import load
+from cfm.artifacts.layout import samples_path
 from cfm.artifacts.samples import read
 from cfm.config import Config
 from cfm.files import read_arrays
@@ -26,7 +27,7 @@ def first_samples(config: Config, experiment: str, settings: Figure, dataset: st
     """The samples of the figure's solver, first seed; of an external method with its end points alone, why not."""
     assert settings.solver is not None
     run = config.layout.run(experiment, dataset, method, config.experiments[experiment].seeds[0])
-    path = config.layout.samples(run, settings.solver)
+    path = samples_path(run, settings.solver)
     if not config.methods[method].external:
         return read_arrays(path)
     stored, reason = read(path, load(config.layout.data(experiment, dataset)))

@@ -10,7 +10,7 @@ import numpy as np
 from cfm.config import Config
 from cfm.files import read_arrays
 from cfm.results.figures._flows import at, bare, bounding_box, first_samples, height, tell_failure
-from cfm.results.figures.base import COLOURS, methods_shown
+from cfm.results.figures.base import COLOURS, Kind, methods_shown
 from cfm.settings import Figure
 from cfm.types import Array
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
-SHOWS = "samples"
-SUFFIXES = ("gif",)
 _POINTS = 500
 # Frames of the way, and after it, while the tails run out; milliseconds of each; frames that a tail goes back.
 _FRAMES, _HOLD, _INTERVAL, _TAIL = 31, 9, 80, 5
@@ -87,3 +85,6 @@ def _move(axis: Axes, places: Array) -> Callable[[int], None]:
             tail.set_segments([*bit.swapaxes(0, 1)])
 
     return show
+
+
+FIGURE = Kind(draw, shows="samples", plane=True, pictures=("gif",))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,22 +46,39 @@ STYLE: Any = {
 Source = Literal["data", "samples", "training", "runs"]
 
 
-def shows(kind: str) -> Source:
-    """What a kind of figure is drawn from.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure: the `FIGURE` that its file ends with.
 
-    The data of one data set; its data and the first seed's samples; or, all data sets in one figure, `train.csv` of
-    all runs, or `runs.csv`.
+    `draw(config, experiment, settings, dataset)` returns a figure of matplotlib, or an animation. `shows`: what it is
+    drawn from, the data of one data set; its data and the first seed's samples; or, all data sets in one figure,
+    `train.csv` of all runs, or `runs.csv`. `plane`: is it a map of the plane, for data of two dimensions only?
+    `pictures`: the formats of its files.
     """
-    found: Source = importlib.import_module(f"cfm.results.figures.{kind}").SHOWS
+
+    draw: Callable[[Config, str, Figure, str | None], Any]
+    shows: Source
+    plane: bool
+    pictures: tuple[str, ...] = ("png", "pdf")
+
+    @property
+    def per_dataset(self) -> bool:
+        """Is there one for each data set?"""
+        return self.shows in ("data", "samples")
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Of its files: pictures, and the caption as markdown."""
+        return (*self.pictures, "md")
+
+
+def kind_of(settings: Figure) -> Kind:
+    """The kind of a figure, by its name."""
+    module = importlib.import_module(f"cfm.results.figures.{settings.kind}")
+    found = getattr(module, "FIGURE", None)
+    if not isinstance(found, Kind):
+        raise UserError(f"{module.__file__}: has no 'FIGURE': end it with FIGURE = Kind(draw, shows=..., plane=...)")
     return found
-
-
-def suffixes(kind: str) -> tuple[str, ...]:
-    """The files of a kind of figure: its pictures, and the caption as markdown."""
-    pictures: tuple[str, ...] = getattr(
-        importlib.import_module(f"cfm.results.figures.{kind}"), "SUFFIXES", ("png", "pdf")
-    )
-    return (*pictures, "md")
 
 
 def methods_shown(config: Config, experiment: str, settings: Figure, dataset: str | None = None) -> list[str]:
@@ -72,15 +91,14 @@ def methods_shown(config: Config, experiment: str, settings: Figure, dataset: st
 
 def datasets_shown(config: Config, experiment: str, settings: Figure) -> list[str]:
     """The data sets of a figure: those of the experiment, of two dimensions only if its kind is a map of the plane."""
-    plane = getattr(importlib.import_module(f"cfm.results.figures.{settings.kind}"), "PLANE", False)
     names = config.experiments[experiment].datasets
-    return [name for name in names if not plane or config.datasets[name].dataset.dim == 2]
+    return [name for name in names if not kind_of(settings).plane or config.datasets[name].dataset.dim == 2]
 
 
-def seeds_shown(config: Config, experiment: str, kind: str) -> tuple[int, ...]:
+def seeds_shown(config: Config, experiment: str, settings: Figure) -> tuple[int, ...]:
     """The first seed where points are shown, all seeds where numbers are."""
     seeds = config.experiments[experiment].seeds
-    return seeds[:1] if shows(kind) in ("data", "samples") else seeds
+    return seeds[:1] if kind_of(settings).per_dataset else seeds
 
 
 def draw(config: Config, experiment: str, name: str, dataset: str | None) -> None:
@@ -94,15 +112,15 @@ def draw(config: Config, experiment: str, name: str, dataset: str | None) -> Non
     from matplotlib import pyplot
 
     settings = config.experiments[experiment].figures[name]
-    if shows(settings.kind) in ("data", "samples"):
+    kind = kind_of(settings)
+    if kind.per_dataset:
         check_name(dataset or "", datasets_shown(config, experiment, settings), "data set", Where("--dataset"))
     elif dataset is not None:
         raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
-    kind = importlib.import_module(f"cfm.results.figures.{settings.kind}")
-    seeds = seeds_shown(config, experiment, settings.kind)
+    seeds = seeds_shown(config, experiment, settings)
     with pyplot.rc_context(STYLE):
         picture = kind.draw(config, experiment, settings, dataset)
-        for suffix in suffixes(settings.kind):
+        for suffix in kind.suffixes:
             path = config.layout.figure(experiment, name, dataset, suffix)
             if suffix == "md":
                 methods = methods_shown(config, experiment, settings, dataset)

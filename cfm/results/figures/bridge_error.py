@@ -9,13 +9,12 @@ from cfm.files import read_arrays
 from cfm.metrics.bridge import error_over_time
 from cfm.results.figures._flows import first_samples
 from cfm.results.figures._panels import WIDTH, legend, narrow, styles
-from cfm.results.figures.base import methods_shown
+from cfm.results.figures.base import Kind, methods_shown
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
 _EVERY = 2  # times between markers
 
 
@@ -44,3 +43,6 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     axis.set_ylim(bottom=0)
     legend(figure)
     return figure
+
+
+FIGURE = Kind(draw, shows="samples", plane=False)

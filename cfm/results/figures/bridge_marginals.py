@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cfm.config import Config
 from cfm.files import read_arrays
 from cfm.results.figures._flows import at, bare, bounding_box, first_samples, height, row_title, tell_failure
-from cfm.results.figures.base import COLOURS, methods_shown
+from cfm.results.figures.base import COLOURS, Kind, methods_shown
 from cfm.settings import Figure
 from cfm.types import Array
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
 _TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SIDE = 1.3  # inches, of a panel
 
@@ -52,3 +51,6 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
 
 def _cloud(axis: Axes, points: Array, colour: str) -> None:
     axis.scatter(points[:, 0], points[:, 1], s=1.5, color=colour, alpha=0.5, linewidths=0, rasterized=True)
+
+
+FIGURE = Kind(draw, shows="samples", plane=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cfm.config import Config
 from cfm.config.strict import Where, check_name
 from cfm.results.figures._panels import grid, legend, log_axis, side_label, spread, styles, training_runs
-from cfm.results.figures.base import methods_shown
+from cfm.results.figures.base import Kind, methods_shown
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "training"
 _COLUMNS = {  # of train.csv, by the metric that the figure names
     "w2": "val_w2",
     "frechet_classifier": "val_frechet",
@@ -62,3 +61,6 @@ def _line(axis: Axes, curve: pd.DataFrame, label: str, style: Any) -> None:
     axis.plot(curve.index, curve["mean"], label=label, markersize=3.5, linewidth=1.2, **style)
     low, high = curve["mean"] - curve["std"], curve["mean"] + curve["std"]
     axis.fill_between(curve.index, low, high, color=style["color"], alpha=0.2, linewidth=0)
+
+
+FIGURE = Kind(draw, shows="training", plane=False)

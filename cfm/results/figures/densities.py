@@ -10,10 +10,10 @@ import numpy as np
 from cfm.config import Config
 from cfm.datasets import Density
 from cfm.files import read_arrays
-from cfm.metrics._grid import grid
+from cfm.metrics.density import grid
 from cfm.results.figures._flows import bare, first_samples, height, shade, tell_failure
 from cfm.results.figures._panels import WIDTH
-from cfm.results.figures.base import methods_shown
+from cfm.results.figures.base import Kind, methods_shown
 from cfm.results.figures.fields import density
 from cfm.settings import Figure
 from cfm.types import Array
@@ -21,8 +21,6 @@ from cfm.types import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
-PLANE = True
 _COLUMNS = 4
 
 
@@ -77,3 +75,6 @@ def _box(test: Array) -> Array:
     x, y = grid(test)
     half = np.array([x[1] - x[0], y[1] - y[0]]) / 2
     return np.array([[x[0], y[0]], [x[-1], y[-1]]]) + np.outer([-1, 1], half)
+
+
+FIGURE = Kind(draw, shows="samples", plane=True)

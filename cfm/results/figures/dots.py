@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
 from cfm.results.figures._panels import WIDTH, axis_label, beside, dot, log_axis, method_rows, spread, stretch
-from cfm.results.figures.base import COLOURS, methods_shown
+from cfm.results.figures.base import COLOURS, Kind, methods_shown
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "runs"
 _WIDE = 10  # a range that needs a logarithmic axis
 _COLUMNS = 4
 _ONE_LINE, _TWO_LINES = 0.26, 0.36  # inches for a method
@@ -67,3 +66,6 @@ def _empty(axis: Axes, missing: list[str], methods: list[str], failed: set[str])
     style = {"xycoords": axis.get_yaxis_transform(), "color": COLOURS["grey"]}
     for method in missing:
         beside(axis, "failed" if method in failed else "—", 0, methods.index(method), va="center", **style)
+
+
+FIGURE = Kind(draw, shows="runs", plane=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
 from cfm.results.figures._panels import grid, legend, log_axis, side_label, spread, styles
-from cfm.results.figures.base import COLOURS, methods_shown, plain_log
+from cfm.results.figures.base import COLOURS, Kind, methods_shown, plain_log
 from cfm.settings import Figure, Solver
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "runs"
 _DIAMOND: Any = {"marker": "D", "markersize": 6, "markerfacecolor": "none"}
 
 
@@ -62,3 +61,6 @@ def _line(axis: Axes, cell: pd.DataFrame, solvers: dict[str, Solver], label: str
     if len(point):
         mean = [point.nfe.mean()], [point.value.mean()]
         axis.plot(*mean, **_DIAMOND, color=style["color"])
+
+
+FIGURE = Kind(draw, shows="runs", plane=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from cfm.config import Config
 from cfm.results.figures._flows import at, bare, bounding_box, first_samples, height, row_title, shade, tell_failure
-from cfm.results.figures.base import methods_shown
+from cfm.results.figures.base import Kind, methods_shown
 from cfm.settings import Figure
 from cfm.types import Array
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from matplotlib.quiver import Quiver
 
-SHOWS = "samples"
 _TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _WIDTH = 1.9
 # Along the longer side: pixels of the density, and cells of the arrows. The share of the points that makes an arrow,
@@ -114,3 +113,6 @@ def _panel(axis: Axes, view: _View, box: Array, densest: float, fast: float) -> 
     )
     arrows.set(clip_on=False, in_layout=False)  # whose bounds are taken far too wide
     return arrows
+
+
+FIGURE = Kind(draw, shows="samples", plane=True)

@@ -10,14 +10,13 @@ import numpy as np
 from cfm.config import Config
 from cfm.files import read_arrays
 from cfm.results.figures._flows import bare, bounding_box, first_samples, height, legend, tell_failure
-from cfm.results.figures.base import COLOURS, methods_shown
+from cfm.results.figures.base import COLOURS, Kind, methods_shown
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
 _POINTS = 250  # that are followed
 _BEYOND = 0.002  # share of the cells that may lie outside on each side
 _COLUMNS = 3
@@ -68,3 +67,6 @@ def panel(axis: Axes, stored: dict[str, np.ndarray], data: dict[str, np.ndarray]
 
 def _cloud(axis: Axes, points: np.ndarray, size: float, **style: Any) -> None:
     axis.scatter(points[:, 0], points[:, 1], s=size, linewidths=0, rasterized=True, **style)
+
+
+FIGURE = Kind(draw, shows="samples", plane=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cfm.config import Config
 from cfm.errors import RunFailed
 from cfm.results.figures._flows import bare, bounding_box, height, legend, outline, row_title, tell_failure
-from cfm.results.figures.base import COLOURS, methods_shown
+from cfm.results.figures.base import COLOURS, Kind, methods_shown
 from cfm.results.figures.trajectories import panel
 from cfm.settings import Experiment, Figure, Solver
 from cfm.types import Array
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from cfm.methods.base import Method
     from cfm.paths import Path
 
-SHOWS = "data"
 # Pairs shown and times of their paths; batches that make the flow and points that it carries.
 _PAIRS, _TIMES, _BATCHES, _POINTS = 25, 101, 40, 100
 _SOLVER = Solver("euler", steps=40)
@@ -118,3 +117,6 @@ def _conditionals(axis: Axes, column: _Column, target: Array) -> None:
     axis.plot(column.mean[..., 0], column.mean[..., 1], color=COLOURS["green"], linewidth=0.8)[0].set_label("means")
     for (x, y), colour in ((column.mean[0].T, "black"), (column.mean[-1].T, COLOURS["blue"])):
         axis.scatter(x, y, s=7, color=colour, linewidths=0, zorder=3)
+
+
+FIGURE = Kind(draw, shows="data", plane=True)

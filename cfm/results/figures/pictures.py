@@ -11,7 +11,7 @@ from cfm.config import Config
 from cfm.files import read_arrays
 from cfm.pictures import from_bytes, sheet
 from cfm.results.figures._flows import first_samples, tell_failure
-from cfm.results.figures.base import methods_shown
+from cfm.results.figures.base import Kind, methods_shown
 from cfm.settings import Figure
 from cfm.types import Array
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
 _SIDE = 8  # pictures in a row of a sheet
 _COLUMNS = 4
 
@@ -62,3 +61,6 @@ def _chosen(labels: Array | None, n: int) -> Array:
         return np.arange(min(n, _SIDE * 10))
     classes = np.unique(labels)
     return np.concatenate([np.resize(np.flatnonzero(labels[:n, 0] == label), _SIDE) for label in classes])
+
+
+FIGURE = Kind(draw, shows="samples", plane=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cfm.config import Config
 from cfm.results.figures._panels import WIDTH, dot, legend, log_axis, method_rows, stretch, training_runs
-from cfm.results.figures.base import SERIES, methods_shown
+from cfm.results.figures.base import SERIES, Kind, methods_shown
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "training"
 # Dark, middle, light: they stay apart in grey print, too.
 _PARTS = {
     "seconds_coupling": ("couplings", SERIES[1]["color"]),
@@ -71,3 +70,6 @@ def _parts(axis: Axes, means: list[pd.Series[float]]) -> None:
         width = [100 * mean[part] / mean.sum() for mean in means]
         axis.barh(range(len(means)), width, 0.7, start, color=colour, edgecolor="white", linewidth=0.5, label=label)
         start = [left + more for left, more in zip(start, width, strict=True)]
+
+
+FIGURE = Kind(draw, shows="training", plane=False)

@@ -11,7 +11,7 @@ from cfm.artifacts.runs import read_runs
 from cfm.config import Config
 from cfm.fingerprint import canonical
 from cfm.results.figures._panels import WIDTH, legend, log_axis, side_label, sparse_ticks, spread, stretch
-from cfm.results.figures.base import SERIES, methods_shown
+from cfm.results.figures.base import SERIES, Kind, methods_shown
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "runs"
 _AXES = {"ot_batch": "points per plan, k", "sigma": "width σ", "plan": "points per plan of the truth"}
 _WIDE = 30  # a range that needs a logarithmic axis
 
@@ -118,3 +117,6 @@ def _scale(axis: Axes, stats: pd.DataFrame, marks: Counter[float]) -> None:
         stretch(axis, "y", below=0.1 * max(marks.values(), default=0))
     else:
         axis.set_ylim(bottom=0)
+
+
+FIGURE = Kind(draw, shows="runs", plane=False)

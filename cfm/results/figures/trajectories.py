@@ -10,14 +10,13 @@ import numpy as np
 from cfm.config import Config
 from cfm.files import read_arrays
 from cfm.results.figures._flows import first_samples
-from cfm.results.figures.base import COLOURS, methods_shown
+from cfm.results.figures.base import COLOURS, Kind, methods_shown
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
 _POINTS = 400
 _COLUMNS = 6
 
@@ -85,3 +84,6 @@ def panel(axis: Axes, stored: dict[str, np.ndarray], target: np.ndarray) -> None
 def _legend(figure: Canvas, axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, markerscale=3)
+
+
+FIGURE = Kind(draw, shows="samples", plane=True)

@@ -12,7 +12,7 @@ from cfm.nets.autoencoder import decode
 from cfm.pictures import mosaic
 from cfm.results.figures._flows import at, first_samples, tell_failure
 from cfm.results.figures._panels import WIDTH
-from cfm.results.figures.base import methods_shown
+from cfm.results.figures.base import Kind, methods_shown
 from cfm.settings import Figure
 from cfm.types import Array
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
 _FACES = 6
 _TIMES = np.linspace(0, 1, 6)
 _COLUMNS = 2
@@ -59,3 +58,6 @@ def _panel(axis: Axes, stored: dict[str, Array], data: dict[str, Array]) -> None
     for column, t in enumerate(_TIMES):
         place = ((column + 0.5) * side, len(steps) * side + 2)
         axis.text(*place, f"t = {t:g}" if column == 0 else f"{t:g}", ha="center", va="top", fontsize="small")
+
+
+FIGURE = Kind(draw, shows="samples", plane=False)

@@ -10,14 +10,13 @@ from cfm.nets.autoencoder import decode
 from cfm.pictures import mosaic
 from cfm.results.figures._flows import first_samples, tell_failure
 from cfm.results.figures._panels import WIDTH
-from cfm.results.figures.base import methods_shown
+from cfm.results.figures.base import Kind, methods_shown
 from cfm.settings import Figure
 from cfm.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
 _FACES = 12
 
 
@@ -44,3 +43,6 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
             axis.imshow(mosaic(row[None]), cmap="gray", vmin=0, vmax=1)
     figure.suptitle(config.datasets[dataset].entry.label, fontsize=11, x=0.01, horizontalalignment="left")
     return figure
+
+
+FIGURE = Kind(draw, shows="samples", plane=False)

@@ -10,13 +10,12 @@ from cfm.config import Config
 from cfm.datasets.sampling.importance import effective_share, log_mean
 from cfm.results.figures._flows import first_samples, tell_failure
 from cfm.results.figures._panels import WIDTH, legend, styles
-from cfm.results.figures.base import COLOURS, methods_shown
+from cfm.results.figures.base import COLOURS, Kind, methods_shown
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-SHOWS = "samples"
 _BINS = np.linspace(-3, 3, 61)  # of log10 of a weight; what lies beyond is in the first or last one
 
 
@@ -54,3 +53,6 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     else:
         legend(figure)
     return figure
+
+
+FIGURE = Kind(draw, shows="samples", plane=False)

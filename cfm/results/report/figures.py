@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from cfm.config import Config
-from cfm.results.figures.base import datasets_shown, methods_shown, shows, suffixes
+from cfm.results.figures.base import datasets_shown, kind_of, methods_shown
 from cfm.settings import Figure
 
 _WIDTH = 1400  # pixels: sharp on a screen twice as fine as the page's column is wide
@@ -46,7 +46,7 @@ def figures(config: Config, experiment: str) -> list[FigureView]:
     """All figures of an experiment, those that are not drawn yet as well."""
     found = []
     for name, figure in config.experiments[experiment].figures.items():
-        each = shows(figure.kind) in ("data", "samples")
+        each = kind_of(figure).per_dataset
         datasets: Sequence[str | None] = datasets_shown(config, experiment, figure) if each else (None,)
         drawn = {dataset: _picture(config, experiment, name, figure, dataset) for dataset in datasets}
         absent = [config.datasets[d].entry.label if d else name for d, picture in drawn.items() if picture is None]
@@ -56,7 +56,7 @@ def figures(config: Config, experiment: str) -> list[FigureView]:
 
 
 def _picture(config: Config, experiment: str, name: str, figure: Figure, dataset: str | None) -> Picture | None:
-    paths = {suffix: config.layout.figure(experiment, name, dataset, suffix) for suffix in suffixes(figure.kind)}
+    paths = {suffix: config.layout.figure(experiment, name, dataset, suffix) for suffix in kind_of(figure).suffixes}
     shown = next((paths[suffix] for suffix in ("png", "gif") if suffix in paths and paths[suffix].exists()), None)
     if shown is None:
         return None

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
-from cfm.workflow.status import STAGES, RunState, run_states
+from cfm.stages import OF_RUNS
+from cfm.workflow.status import RunState, run_states
 
 _STATES = ("done", "failed", "running", "unfinished", "not run")
 
@@ -98,5 +99,5 @@ def _unfinished(run: RunState) -> tuple[str, str]:
 def _logs(first: Path) -> dict[str, Path]:
     """The logs that there are of the stages that make a run, by stage; `first` is where that of the first one is."""
     method, _, seed = first.stem.rsplit("-", 2)
-    paths = {stage: first.with_name(f"{method}-{stage}-{seed}.log") for stage in STAGES}
+    paths = {stage: first.with_name(f"{method}-{stage}-{seed}.log") for stage in OF_RUNS}
     return {stage: path for stage, path in paths.items() if path.exists()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cfm.artifacts.layout import samples_path
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
 from cfm.errors import UserError
@@ -58,7 +59,7 @@ def trajectories(config: Config, experiment: str) -> dict[str, Any] | None:
 def _views(config: Config, experiment: str) -> Views:
     settings = config.experiments[experiment]
     return {
-        (dataset, method, solver): config.layout.samples(
+        (dataset, method, solver): samples_path(
             config.layout.run(experiment, dataset, method, settings.seeds[0]), solver
         )
         for dataset, method in config.pairs(experiment)

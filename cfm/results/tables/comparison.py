@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
-from cfm.metrics import metric_label, metric_of
+from cfm.metrics import is_large, metric_label, metric_of, plain
 from cfm.results.columns import ALL, Column, columns
 from cfm.results.published import MARK_NOTES, MARKS, Published, load_published
 from cfm.results.statistics import indistinguishable
@@ -104,7 +104,7 @@ def _cell(
 
 def _applies(runs: pd.DataFrame, mine: pd.DataFrame, metric: str) -> bool:
     """Does a metric say anything of a method's runs? Not if they lack what others of the experiment have."""
-    name = metric.removesuffix("_large")  # not every method is carried over the large test set
+    name = plain(metric)  # not every method is carried over the large test set
     return mine.empty or name in set(mine.metric) or name not in set(runs.metric)
 
 
@@ -185,7 +185,7 @@ def number(value: float) -> str:
 def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell]) -> list[str]:
     settings = config.experiments[experiment]
     sizes, seeds = settings.sizes, settings.seeds
-    large = any(metric.endswith("_large") for metric in table.metrics)
+    large = any(is_large(metric) for metric in table.metrics)
     points = "" if sizes is None else f", {sizes.test_large if large else sizes.test} test points"
     notes = [
         f"Ours: mean ± standard deviation over n seeds ({min(seeds)}..{max(seeds)}), budget '{config.budget}', solver "

@@ -1,0 +1,41 @@
+"""How far source and target are apart: W2^2(q0, q1) of the test sets, which NPE divides by, a fact of data and seed.
+
+Input: `data.npz`. Output per seed: `source_target/seed={seed}.json`.
+"""
+
+
+def distance_files(experiment, seeds, dataset="{dataset}"):
+    """How far source and target are apart, if a metric of the experiment asks for it."""
+    needed = CONFIG.needs_distances(experiment)
+    return [str(LAYOUT.source_target(experiment, dataset, seed)) for seed in seeds if needed]
+
+
+for experiment, chunks in TRAINED.items():
+    for seeds in chunks if CONFIG.needs_distances(experiment) else ():
+
+        rule:
+            name:
+                f"source_target_{experiment}_{seeds[0]}"
+            input:
+                str(LAYOUT.data(experiment, "{dataset}")),
+            output:
+                distance_files(experiment, seeds),
+            log:
+                str(LAYOUT.log(f"{experiment}/{{dataset}}/source_target-{seeds[0]}")),
+            conda:
+                "../../envs/cfm.yaml"
+            threads: 1
+            resources:
+                mem_mb=memory(3000),
+                runtime=minutes("source-target"),
+            params:
+                budget=CONFIG.budget,
+                experiment=experiment,
+                seeds=list(seeds),
+                points=CONFIG.evaluated_points(experiment),
+                code=stage_code.stage_digest("source-target"),
+            message:
+                "source and target of {params.experiment}/{wildcards.dataset}, seeds {params.seeds}"
+            shell:
+                "python -m cfm source-target --budget {params.budget} --experiment {params.experiment}"
+                " --dataset {wildcards.dataset} --seeds {params.seeds} > {log} 2>&1"
