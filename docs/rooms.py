@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Room(NamedTuple):
-    """A package of `cfm`: what is in it, what flows in, what flows out."""
+    """A package of `cfm`: what is in it, what flows in (nothing into the ground), what flows out."""
 
     name: str
     what: str
@@ -77,8 +77,8 @@ ROOMS = (
 GROUND = Room(
     "cfm",
     "the vocabulary: the modules at the top, which all rooms import",
-    "nothing",
-    "errors, settings, streams of random numbers",
+    "",
+    "errors, settings, random streams",
 )
 
 

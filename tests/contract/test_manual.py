@@ -1,13 +1,19 @@
 """The manual: its map is that of the code, its examples work, and the messages it explains exist."""
 
-import importlib.util
+import ast
 import re
 import textwrap
+from collections.abc import Container
 from pathlib import Path
+from xml.etree import ElementTree
 
+import map as code_map
 import numpy as np
+import pytest
 import yaml
+from way import STAGES, WALK, Hop
 
+from cfm.__main__ import main
 from cfm.config.strict import Where, build
 from cfm.datasets.base import Dataset
 from cfm.metrics.base import Evaluation, Metric
@@ -24,11 +30,41 @@ def _examples(page: str) -> list[str]:
 
 
 def test_the_map_is_that_of_the_code() -> None:
-    spec = importlib.util.spec_from_file_location("map", "docs/map.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert Path("docs/architecture.md").read_text() == module.page(), "run: python docs/map.py"
+    assert Path("docs/architecture.md").read_text() == code_map.page(), "run: python docs/map.py"
+    assert Path("docs/rooms.svg").read_text() == code_map.house(), "run: python docs/map.py"
+    assert ElementTree.parse("docs/rooms.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize("hop", WALK, ids=lambda hop: hop.name)
+def test_the_walk_leads_through_functions_that_exist(hop: Hop) -> None:
+    gone = [f"{file} has no '{name}'" for file, name in hop.where if name not in _names_in(Path(file))]
+    assert hop.where and not gone, "; ".join(gone)
+
+
+def test_the_walk_is_short() -> None:
+    assert len(WALK) <= 7
+
+
+def test_rules_and_verbs_of_the_stages_exist() -> None:
+    rules = {path.stem for path in Path("workflow/rules").glob("*.smk")} - {"common", "resources"}
+    assert rules == {stage.rule for stage in STAGES}
+    for stage in STAGES:
+        with pytest.raises(SystemExit, match="0"):
+            main([stage.verb, "--help"])
+
+
+def _names_in(file: Path) -> Container[str]:
+    """What a walk may name in a file: functions, classes and their methods; of a file of rules any of its text."""
+    if not file.exists():
+        return ()
+    if file.suffix != ".py":
+        return file.read_text()
+    names = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+            names |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
+    return names
 
 
 def test_the_example_of_a_data_set_is_one() -> None:
