@@ -53,6 +53,16 @@ def test_rules_and_verbs_of_the_stages_exist() -> None:
             main([stage.verb, "--help"])
 
 
+def test_every_finding_has_its_form_and_is_named() -> None:
+    findings, conventions = sorted(Path("findings").iterdir()), Path("docs/conventions.md").read_text()
+    assert findings
+    for finding in findings:
+        said = finding.read_text()
+        for part in ("# Expected: ", "# What happens (", "# Seen on ", "# Instead: ", "mktemp -d", "==", "sys.exit("):
+            assert part in said, f"{finding}: no '{part}'"
+        assert f"](../{finding})" in conventions, f"docs/conventions.md does not name {finding}"
+
+
 def _names_in(file: Path) -> Container[str]:
     """What a walk may name in a file: functions, classes and their methods; of a file of rules any of its text."""
     if not file.exists():
