@@ -16,7 +16,7 @@ class Stage(NamedTuple):
 
 STAGES = (
     Stage("data", "data", "files, settings", "`data.npz`"),
-    Stage("source_target", "source_target", "`data.npz`", "`source_target/seed=….json`"),
+    Stage("source_target", "source-target", "`data.npz`", "`source_target/seed=….json`"),
     Stage("train", "train", "`data.npz`, a teacher's network", "`model.safetensors`, `train.csv`"),
     Stage("sample", "sample", "`data.npz`, `model.safetensors`", "`samples/{solver}.npz`"),
     Stage(
