@@ -88,7 +88,7 @@ JacobianNorm = Literal["squared_frobenius", "root_mean_square"]
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its kind (a module of cfm/tables), the solver, our metrics by the paper's name, its place."""
+    """A table: its kind (a module of cfm/results/tables), the solver, our metrics by the paper's name, its place."""
 
     kind: str
     caption: str
@@ -99,7 +99,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, for each data set or for all as its kind (a module of cfm/figures) has it, and its caption.
+    """A figure, for each data set or for all as its kind (a module of cfm/results/figures) has it, and its caption.
 
     What a kind may need: the solver whose samples or numbers it shows, the metrics, the hyper-parameter on its
     horizontal axis (`over`), and the methods (all trained ones of the experiment unless given).

@@ -1,87 +1,107 @@
-"""The map of the code, from the code: `python docs/map.py` writes docs/architecture.md."""
+"""The map of the code, from the code: `python docs/map.py` writes docs/architecture.md and docs/rooms.svg."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections import defaultdict
 from pathlib import Path
 
+from picture import picture
+from rooms import GROUND, ROOMS, Room, modules
+from way import MAIN_WAY, WALK, Hop
+
 ROOT = Path(__file__).parents[1]
-PAGE = Path(__file__).with_name("architecture.md")
-_HEAD = """# Architecture
+sys.path.append(str(ROOT))  # the package need not be installed
+
+from cfm.stages import STAGES, Stage  # noqa: E402
+
+PAGE, PICTURE = (Path(__file__).with_name(name) for name in ("architecture.md", "rooms.svg"))
+_PAGE = """# Architecture
+
+New here? Look at the picture, then take [the walk](#the-walk): seven hops from the command to one number of Table 2.
+After it you know where things are; [every module](#the-modules) is listed below with its first sentence.
 
 `config/` says *what* the paper ran, `workflow/` *in which order*, `cfm/` *how*, `tests/` *why we believe it*.
-Three hops explain a number: `Snakefile`, the experiment's file in `config/experiments`, the method's file in
-`cfm/methods`.
+`benchmarks/` measures speed, and `findings/` shows what other people's libraries do that one would not expect.
 
 This page is written by `python docs/map.py`; a test fails when it is out of date.
 
+## The rooms
+
+The package `cfm` is a house of {count} rooms on a ground of small modules. An import may only point down: to a room
+below, or within its own room. There are no circles and no exceptions (`tests/contract/test_rooms.py`).
+
+![The rooms of the package from roof to ground, with what flows in and out of each]({picture})
+
+| room | what | flows in | flows out |
+| --- | --- | --- | --- |
+{rooms}
+
 ## The way of a number
 
-| stage | rule | verb | reads | writes |
-| --- | --- | --- | --- | --- |
+Snakemake runs a rule when what it reads has changed, the rule calls a verb of `python -m cfm`, the verb calls a stage.
+Where the files are: [Where results are](results.md).
+
+| rules | verb | reads | writes |
+| --- | --- | --- | --- |
 {stages}
 
-## Packages
+## The walk
 
-An arrow is an import. `cfm` are the modules at the top, listed below.
+How the normalised path error (NPE) of OT-CFM on moons → 8gaussians gets into Table 2.
 
-```mermaid
-graph TD
-{arrows}
-```
+{walk}
 
-## Modules
-"""
-_STAGES = (  # rules file, verb, reads, writes
-    ("data", "data", "files, settings", "`data.npz`"),
-    ("train", "train", "`data.npz`, a teacher's network", "`model.safetensors`, `train.csv`"),
-    ("sample", "sample", "`data.npz`, `model.safetensors`", "`samples/{solver}.npz`"),
-    ("evaluate", "evaluate", "`samples/{solver}.npz`, `data.npz`", "`metrics.json`, `spec.json`, `provenance.json`"),
-    ("tables", "collect, table", "`metrics.json` of all runs", "`runs.csv`, tables"),
-    ("figures", "figure", "samples, `train.csv`, `runs.csv`", "figures with captions"),
-    ("claims", "claims", "`runs.csv` of all experiments", "`claims.csv`, `claims.md`"),
-)
-
-
-def modules() -> dict[str, Path]:
-    """Every module of the package by its dotted name."""
-    found = {}
-    for path in sorted((ROOT / "cfm").rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-def imports(tree: ast.AST, known: dict[str, Path]) -> set[str]:
-    """The modules of the package that a module imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} & known.keys() or {node.module}
-    return found & known.keys()
+## The modules
+{modules}"""
 
 
 def page() -> str:
     """The text of docs/architecture.md."""
-    known = modules()
-    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in known.items()}
+    return _PAGE.format(
+        count=len(ROOMS),
+        picture=PICTURE.name,
+        rooms="\n".join(_room(room) for room in (*ROOMS, GROUND)),
+        stages="\n".join(_stage(stage) for stage in STAGES.values()),
+        walk="\n".join(f"{number}. {_hop(hop)}" for number, hop in enumerate(WALK, start=1)),
+        modules=_modules(),
+    )
+
+
+def house() -> str:
+    """The text of docs/rooms.svg."""
+    written = {stage.verb: stage.writes.split("`")[1] for stage in STAGES.values()}
+    return picture(ROOMS, GROUND, [(verb, written[verb]) for verb in MAIN_WAY])
+
+
+def _room(room: Room) -> str:
+    return f"| `{room.name}` | {room.what} | {room.takes} | {room.gives} |"
+
+
+def _stage(stage: Stage) -> str:
+    return f"| `workflow/rules/{stage.rules}.smk` | `{stage.verb}` | {stage.reads} | {stage.writes} |"
+
+
+def _hop(hop: Hop) -> str:
+    links = ", ".join(f"[`{name}` in {file}](../{file})" for file, name in hop.where)
+    return f"**{hop.name}**: {links}. {hop.what}"
+
+
+def _modules() -> str:
+    """A section for each room, from the roof down, with its modules and the first sentences of their docstrings."""
+    known = modules(ROOT / "cfm")
     packages = {name for name, path in known.items() if path.name == "__init__.py" and name != "cfm"}
-    arrows: dict[str, set[str]] = defaultdict(set)
     listed: dict[str, list[str]] = defaultdict(list)
-    for name, tree in trees.items():
-        home = _home(name, packages)
-        arrows[home] |= {_home(other, packages) for other in imports(tree, known)} - {home}
+    for name, path in known.items():
         if name not in packages and name != "cfm":
-            listed[home].append(f"| `{name.removeprefix('cfm.')}` | {_first_sentence(tree)} |")
-    lines = [f"    {a} --> {b}".replace("cfm/", "") for a in sorted(arrows) for b in sorted(arrows[a])]
-    stages = [f"| {s} | `workflow/rules/{s}.smk` | `{verb}` | {a} | {b} |" for s, verb, a, b in _STAGES]
-    text = _HEAD.replace("{stages}", "\n".join(stages)).replace("{arrows}", "\n".join(lines))
-    for home in sorted(listed):
-        text += "\n".join(["", f"### {home}", "", "| module | what |", "| --- | --- |", *listed[home], ""])
-    return text
+            what = _first_sentence(ast.parse(path.read_text(encoding="utf-8")))
+            listed[_home(name, packages)].append(f"| `{name.removeprefix('cfm.')}` | {what} |")
+    rooms = [room.name for room in (*ROOMS, GROUND)]
+    return "".join(
+        "\n".join(["", f"### {home}", "", "| module | what |", "| --- | --- |", *listed[home], ""])
+        for home in sorted(listed, key=lambda home: (rooms.index((home.split("/") * 2)[1]), home))
+    )
 
 
 def _home(name: str, packages: set[str]) -> str:
@@ -97,3 +117,4 @@ def _first_sentence(tree: ast.Module) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    PICTURE.write_text(house(), encoding="utf-8")

@@ -68,14 +68,19 @@ STAGES = {
         ),
         Stage("collect", "tables", "cfm.stages.collect", "`metrics.json` of all runs", "`runs.csv`", of_metrics=True),
         Stage(
-            "table", "tables", "cfm.results.tables.base", "`runs.csv`, `config/paper.yaml`", "tables", of_metrics=True
+            "table",
+            "tables",
+            "cfm.results.tables.base",
+            "`runs.csv`, `config/paper.yaml`",
+            "`tables/{table}.csv`, `.md`, `.tex`",
+            of_metrics=True,
         ),
         Stage(
             "figure",
             "figures",
             "cfm.results.figures.base",
             "`data.npz`, samples, `train.csv` or `runs.csv`",
-            "figures with captions",
+            "`figures/{figure}.png`, `.pdf`, `.gif`, `.md`",
             of_metrics=True,
         ),
         Stage(

@@ -1,18 +1,25 @@
 """The manual: its map is that of the code, its examples work, and the messages it explains exist."""
 
-import importlib.util
+import ast
 import re
 import textwrap
+from collections.abc import Container
 from pathlib import Path
+from xml.etree import ElementTree
 
+import map as code_map
 import numpy as np
+import pytest
 import yaml
+from way import WALK, Hop
 
+from cfm.__main__ import main
 from cfm.config.strict import Where, build
 from cfm.datasets.base import Dataset
 from cfm.metrics.base import Evaluation, Metric
 from cfm.rng import stream
 from cfm.settings import Experiment, Sizes
+from cfm.stages import STAGES
 
 _BY_OTHERS = {"No space left on device"}  # said by the operating system
 
@@ -24,11 +31,51 @@ def _examples(page: str) -> list[str]:
 
 
 def test_the_map_is_that_of_the_code() -> None:
-    spec = importlib.util.spec_from_file_location("map", "docs/map.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert Path("docs/architecture.md").read_text() == module.page(), "run: python docs/map.py"
+    assert Path("docs/architecture.md").read_text() == code_map.page(), "run: python docs/map.py"
+    assert Path("docs/rooms.svg").read_text() == code_map.house(), "run: python docs/map.py"
+    assert ElementTree.parse("docs/rooms.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize("hop", WALK, ids=lambda hop: hop.name)
+def test_the_walk_leads_through_functions_that_exist(hop: Hop) -> None:
+    gone = [f"{file} has no '{name}'" for file, name in hop.where if name not in _names_in(Path(file))]
+    assert hop.where and not gone, "; ".join(gone)
+
+
+def test_the_walk_is_short() -> None:
+    assert len(WALK) <= 7
+
+
+def test_rules_and_verbs_of_the_stages_exist() -> None:
+    rules = {path.stem for path in Path("workflow/rules").glob("*.smk")} - {"common", "resources"}
+    assert rules == {stage.rules for stage in STAGES.values()}
+    for stage in STAGES.values():
+        with pytest.raises(SystemExit, match="0"):
+            main([stage.verb, "--help"])
+
+
+def test_every_finding_has_its_form_and_is_named() -> None:
+    findings, conventions = sorted(Path("findings").iterdir()), Path("docs/conventions.md").read_text()
+    assert findings
+    for finding in findings:
+        said = finding.read_text()
+        for part in ("# Expected: ", "# What happens (", "# Seen on ", "# Instead: ", "mktemp -d", "==", "sys.exit("):
+            assert part in said, f"{finding}: no '{part}'"
+        assert f"](../{finding})" in conventions, f"docs/conventions.md does not name {finding}"
+
+
+def _names_in(file: Path) -> Container[str]:
+    """What a walk may name in a file: functions, classes and their methods; of a file of rules any of its text."""
+    if not file.exists():
+        return ()
+    if file.suffix != ".py":
+        return file.read_text()
+    names = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+            names |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
+    return names
 
 
 def test_the_example_of_a_data_set_is_one() -> None:

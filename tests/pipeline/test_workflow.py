@@ -165,7 +165,7 @@ def test_a_new_variant_by_one_entry_and_a_new_method_by_one_file(project: Projec
           experiments: [toy2d]
         """)
     )
-    (project.folder / "cfm/methods/shrink.py").write_text(
+    (project.folder / "cfm/methods" / "shrink.py").write_text(
         textwrap.dedent('''
         """A method that moves every point towards the origin."""
 
