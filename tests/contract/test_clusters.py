@@ -16,7 +16,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from cfm.config import load
 from cfm.errors import UserError
-from cfm.workflow import gpus, slurm
+from cfm.workflow import gpus, slurm, slurm_executor
 from cfm.workflow.progress import Note
 from cfm.workflow.slurm_executor import PatientExecutor
 
@@ -163,6 +163,23 @@ def test_a_job_that_slurm_has_lost_fails_instead_of_being_waited_for(
     executor = _patient(monkeypatch, {"7": "RUNNING", "8": "RUNNING"}, "squeue")
     assert _check(executor, "7", "8") == ["7", "8"]
     assert _check(executor, "7", "8") == ["8"] and "does not know job 7" in executor.failed[0]
+
+
+def test_only_the_version_that_was_read_is_mended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f'"{slurm_executor._PLUGIN}=={slurm_executor._READ}"' in Path("pyproject.toml").read_text()
+    plugin = SimpleNamespace(executor=Executor)
+    registry = SimpleNamespace(plugins={"slurm": plugin})
+    monkeypatch.setattr(slurm_executor, "ExecutorPluginRegistry", lambda: registry)
+    monkeypatch.setattr(slurm_executor, "version", lambda _: "2.8.1")
+    slurm_executor.install()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert plugin.executor is Executor and "2.8.1" in line and "2.8.0" in line
+    monkeypatch.undo()
+    monkeypatch.setattr(slurm_executor, "ExecutorPluginRegistry", lambda: registry)
+    slurm_executor.install()
+    assert plugin.executor is PatientExecutor and capsys.readouterr().err == ""
 
 
 def test_every_gpu_is_taken_once(
