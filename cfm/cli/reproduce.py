@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import subprocess
@@ -18,6 +17,7 @@ from typing import IO, Any
 from cfm.config import Config
 from cfm.config.strict import Where, check_name, load_yaml
 from cfm.errors import UserError
+from cfm.files import locked
 from cfm.results import cost
 from cfm.results.claims import judge as claims
 from cfm.workflow import events, slurm
@@ -82,17 +82,11 @@ def _scheduling(settings: Mapping[str, Any], root: Path, cores: str) -> list[str
 
 @contextlib.contextmanager
 def _only_one(path: Path) -> Iterator[IO[str]]:
-    """Hold the budget's lock; the system frees it when the process ends, however it ends.
-
-    Snakemake inherits it, so that a workflow whose parent was killed still keeps others out.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Hold the budget's lock, which Snakemake inherits: a workflow whose parent was killed still keeps others out."""
     _require_own_files([path, *(path.parent / "logs").rglob("*")])
-    with open(path, "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{path}: another `make reproduce` of this budget is running; wait for it") from None
+    with locked(path, wait=False) as lock:
+        if lock is None:
+            raise UserError(f"{path}: another `make reproduce` of this budget is running; wait for it")
         yield lock
 
 

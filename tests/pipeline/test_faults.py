@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cfm.files import locked
 from tests.faults.storm import processes
 from tests.pipeline.conftest import Project, read_rows
 
@@ -105,10 +106,7 @@ def test_a_stop_ends_every_process_and_keeps_what_is_half_trained(new_project: P
 
 
 def test_two_runs_at_once_are_one_run_and_one_clear_line(project: Project) -> None:
-    import fcntl
-
-    with open(project.folder / "results/smoke/.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(project.folder / "results/smoke/.lock"):
         done = project.reproduce()
     assert done.returncode == 2 and "another `make reproduce`" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
