@@ -1,17 +1,25 @@
-"""Where the arithmetic happens: CPU or GPU, one thread, and one run at a time on a GPU."""
+"""Where the arithmetic happens: CPU or GPU, one thread, and on GPUs that no other job of the machine holds."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import re
+import shutil
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from cfm.errors import UserError
+from cfm.files import locked
+
+if TYPE_CHECKING:
+    import torch
+
+_holding = False  # whether this process holds GPUs
 
 
 def choose(name: str) -> torch.device:
@@ -20,6 +28,8 @@ def choose(name: str) -> torch.device:
     Sets one thread per process: for small networks a second thread on a busy core was measured
     30 times slower, and parallelism comes from the jobs.
     """
+    import torch
+
     torch.set_num_threads(1)
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("config/config.yaml: device is 'cuda' but torch sees no GPU; use 'auto' or 'cpu'")
@@ -29,15 +39,62 @@ def choose(name: str) -> torch.device:
     return torch.device("cuda" if use_gpu else "cpu")
 
 
+def present() -> bool:
+    """Whether this machine has a GPU, by the drivers' devices: torch takes a second to load, and would start CUDA."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
+
+
 @contextlib.contextmanager
-def reserved(device: torch.device) -> Iterator[None]:
-    """Hold the GPU for this process: jobs of other workflows on the machine wait. No effect on a CPU."""
-    if device.type != "cuda":
+def taken(count: int) -> Iterator[None]:
+    """Hold so many usable GPUs that no other job holds, waiting for them; CUDA, not started yet, will see only these.
+
+    Where nothing tells GPUs apart, those that are visible are held as one. Without effect in a process that holds some
+    already. `UserError` if there are fewer.
+    """
+    global _holding
+    names = _usable() if count and not _holding else []
+    if names == []:
         yield
         return
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace(",", "-")
-    if device.index is not None:
-        visible += f"-{device.index}"
-    with open(Path(tempfile.gettempdir()) / f"cfm-gpu-{visible}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    with contextlib.ExitStack() as held:
+        if names is None:
+            held.enter_context(locked(_lock(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))))
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(_wait_for(count, names, held))
+        _holding = True
+        try:
+            yield
+        finally:
+            _holding = False
+
+
+def _usable() -> list[str] | None:
+    """The GPUs that this process may use, by names that mean the same GPU in every job of the machine.
+
+    A scheduler may number the GPUs of each job from 0, so numbers in `CUDA_VISIBLE_DEVICES` become UUIDs. None where
+    there is no `nvidia-smi` to ask.
+    """
+    if not shutil.which("nvidia-smi"):
+        return None
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout
+    names = dict(re.findall(r"^GPU (\d+):.*\(UUID: (GPU-[^)]+)\)", listed, re.MULTILINE))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [*names.values()] if visible is None else [names.get(gpu, gpu) for gpu in visible.split(",") if gpu]
+
+
+def _wait_for(count: int, names: list[str], held: contextlib.ExitStack) -> list[str]:
+    if len(names) < count:
+        raise UserError(f"config/config.yaml: gpus: {count} are asked for, this job may use {len(names)}")
+    while True:
+        mine: list[str] = []
+        for name in names:
+            if len(mine) < count and held.enter_context(locked(_lock(name), wait=False)):
+                mine.append(name)
+        if len(mine) == count:
+            return mine
+        held.close()
+        time.sleep(1)
+
+
+def _lock(name: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"cfm-gpu-{re.sub('[^A-Za-z0-9-]', '-', name)}.lock"

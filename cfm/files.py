@@ -1,8 +1,9 @@
-"""Files that are whole or absent: atomic writes, and the training state that survives a kill."""
+"""Files that are whole or absent: atomic writes; and files that one process holds at a time."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
@@ -10,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,22 @@ def atomic(path: Path) -> Iterator[Path]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[IO[str] | None]:
+    """Hold the lock of a file, which is made if need be; the system frees it when the process ends, however it ends.
+
+    Yields the open file; None if `wait` is false and another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        except BlockingIOError:
+            held = False
+        yield file if held else None
 
 
 def write_text(path: Path, text: str) -> None:

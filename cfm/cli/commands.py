@@ -14,11 +14,11 @@ from cfm import config as configuration
 from cfm.artifacts.layout import METHOD_RULES, MODEL
 from cfm.config import Config
 from cfm.config.strict import Where, check_name
+from cfm.device import taken
 from cfm.errors import UserError
 from cfm.fingerprint import digest, file_digest
 from cfm.metrics import METRICS
 from cfm.stages import OF_RUNS
-from cfm.workflow import gpus
 from cfm.workflow.progress import Progress
 from cfm.workflow.stage_code import run_code
 
@@ -85,6 +85,7 @@ def train(
 ) -> int:
     from cfm.artifacts.model import load_model
     from cfm.stages.train import train as run
+    from cfm.training.data_parallel import torchrun
 
     config, runs, text = _open("train", budget, experiment, dataset, method, seeds, spec)
     _require_own(config, method)
@@ -103,9 +104,9 @@ def train(
             teachers[seed] = load_model(folder, taught_by)
             identity += file_digest(folder / MODEL)
     count = _gpus(config, experiment, "train")
-    with gpus.taken(count):
+    with taken(count):
         if count > 1:
-            return gpus.torchrun(count)
+            return torchrun(count)
         with _progress(config, f"train {experiment}/{dataset}/{method} seeds {_span(runs)}") as report:
             failures = run(
                 config.methods[method].method,
@@ -132,7 +133,7 @@ def sample(
     config, runs, _ = _open("sample", budget, experiment, dataset, method, seeds, spec)
     _require_own(config, method)
     name = f"sample {experiment}/{dataset}/{method} seeds {_span(runs)}"
-    with gpus.taken(_gpus(config, experiment, "sample")), _progress(config, name) as report:
+    with taken(_gpus(config, experiment, "sample")), _progress(config, name) as report:
         run(
             config.methods[method].method,
             config.datasets[dataset].dataset,

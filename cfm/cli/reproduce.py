@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import subprocess
@@ -13,16 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cfm.config import Config
 from cfm.config.strict import Where, check_name, load_yaml
 from cfm.errors import UserError
+from cfm.files import locked
 from cfm.results import cost
 from cfm.results.claims import judge as claims
-from cfm.workflow import slurm
+from cfm.workflow import events, slurm
 from cfm.workflow.external import forget_failures, require_rules
-from cfm.workflow.overview import Overview
+from cfm.workflow.overview import Overview, last_lines
 from cfm.workflow.signals import Terminated, sigterm_interrupts, stop
 from cfm.workflow.status import RunState, run_states, skipped_lines
 
@@ -38,7 +38,7 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     require_rules(config)
     root = config.layout.root
     settings = load_yaml(PROFILES / profile / "config.yaml")
-    with _only_one(root / ".lock"):
+    with _only_one(root / ".lock") as lock:
         left = slurm.cancel_left(root)
         states = run_states(config)
         _announce(config, states)
@@ -53,8 +53,8 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
             command.append(f"experiments={' '.join(experiments)}")
         log = root / "logs" / "snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        began = time.time()
-        code = _watch(config, command, log)
+        began, overview = time.time(), Overview(root / ".progress")
+        code = _watch(command, log, lock.fileno(), overview)
         ended = time.time()
     if code != 0:
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
@@ -62,7 +62,7 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
             _report(config)
         return code
     slurm.release(root)
-    if "Nothing to be done" in log.read_text(encoding="utf-8"):
+    if not overview.total:
         print("nothing to do: everything is there and up to date")
     elif settings.get("executor", "local") == "local":
         print(cost.report(config, began, ended, int(cores) if cores != "all" else os.cpu_count() or 1))
@@ -81,20 +81,13 @@ def _scheduling(settings: Mapping[str, Any], root: Path, cores: str) -> list[str
 
 
 @contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold the budget's lock; the system frees it when the process ends, however it ends.
-
-    Snakemake inherits it, so that a workflow whose parent was killed still keeps others out.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _only_one(path: Path) -> Iterator[IO[str]]:
+    """Hold the budget's lock, which Snakemake inherits: a workflow whose parent was killed still keeps others out."""
     _require_own_files([path, *(path.parent / "logs").rglob("*")])
-    with open(path, "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{path}: another `make reproduce` of this budget is running; wait for it") from None
-        os.set_inheritable(lock.fileno(), True)
-        yield
+    with locked(path, wait=False) as lock:
+        if lock is None:
+            raise UserError(f"{path}: another `make reproduce` of this budget is running; wait for it")
+        yield lock
 
 
 def _require_own_files(paths: Iterable[Path]) -> None:
@@ -118,29 +111,35 @@ def _announce(config: Config, states: Sequence[RunState]) -> None:
     sys.stdout.flush()
 
 
-def _watch(config: Config, command: list[str], log: Path) -> int:
+def _watch(command: list[str], log: Path, lock: int, overview: Overview) -> int:
     """Run Snakemake with its output in `log`; print progress now and then, and errors as they come."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    listen, tell = os.pipe()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", events.PIPE: str(tell)}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, close_fds=False
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, pass_fds=(tell, lock)
     )
-    overview = Overview(config.layout.root / ".progress")
+    os.close(tell)
+    listener = threading.Thread(target=overview.listen, args=(listen,), daemon=True)
+    listener.start()
     threading.Thread(target=overview.repeat, daemon=True).start()
     try:
         assert process.stdout is not None
         with sigterm_interrupts(), open(log, "w", encoding="utf-8") as file:
-            for line in process.stdout:
+            for line in process.stdout:  # to the end of the last job, should Snakemake be killed
                 file.write(line)
                 file.flush()
-                overview.see(line)
-            return process.wait()
+            code = process.wait()
+            listener.join()
     except KeyboardInterrupt as reason:
         print("\nstopping: what is half-trained is kept", flush=True)
         if isinstance(reason, Terminated):
             stop(process.pid)
         process.wait()
         return _STOPPED
+    if code != 0 and not overview.complained:  # it did not come as far as telling why
+        print("\n".join(last_lines(log)), flush=True)
+    return code
 
 
 def _report(config: Config) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from cfm.artifacts.layout import Layout, Run
 from cfm.config.entries import FOLDER, NamedDataset, NamedMethod
 from cfm.config.strict import Where, check_name
+from cfm.device import present
 from cfm.errors import UserError
 from cfm.fingerprint import as_json, canonical
 from cfm.settings import Experiment, Main, Solver, Training
@@ -154,6 +155,5 @@ class Config:
 
 
 def has_gpu(main: Main) -> bool:
-    """Without torch, which takes a second to load: by the drivers' devices."""
-    present = any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
-    return main.device == "cuda" or (main.device == "auto" and present)
+    """Whether jobs are to use one; with `cuda` wherever they run, which may be elsewhere."""
+    return main.device == "cuda" or (main.device == "auto" and present())

@@ -14,7 +14,7 @@ from cfm.artifacts.model import Model, load_model
 from cfm.artifacts.provenance import Stopwatch
 from cfm.artifacts.samples import as_arrays, write_samples
 from cfm.datasets.base import Dataset, Prepared
-from cfm.device import choose, reserved
+from cfm.device import choose
 from cfm.errors import RunFailed
 from cfm.methods.base import Method, Start
 from cfm.rng import stream
@@ -47,8 +47,7 @@ def sample(
             model = load_model(folder, settings)
             net = None if unprepared else model.network(method, settings, data.dim).to(device)
         for name, solver in solvers.items():
-            with reserved(device):
-                arrays = _samples(method, dataset, unprepared or model.failure, net, data, solver, seed)
+            arrays = _samples(method, dataset, unprepared or model.failure, net, data, solver, seed)
             solving += float(arrays.get("seconds", 0.0))
             sampled = watch.record(device=str(device), work_seconds={"ode": solving})  # all solvers so far
             if method.trained:

@@ -9,7 +9,7 @@ from cfm.artifacts.data import load
 from cfm.artifacts.model import Model, save_model
 from cfm.artifacts.provenance import Stopwatch
 from cfm.artifacts.training_log import write_log
-from cfm.device import choose, reserved
+from cfm.device import choose
 from cfm.fingerprint import file_digest
 from cfm.methods.base import Method
 from cfm.settings import Training
@@ -38,13 +38,12 @@ def train(
     watch, device, data = Stopwatch(), choose(device_name), load(data_path)
     if data.failure is not None:
         return _not_trained(data.failure, runs, spec, watch.record(data_sha256=file_digest(data_path), work_seconds={}))
-    with reserved(device):
-        layers = {seed: teacher.layers for seed, teacher in teachers.items()}
-        trainer = Trainer(method, data, settings, list(runs), device, state, workers, layers)
-        for seed, teacher in teachers.items():
-            if teacher.failure:
-                trainer.history.failures[seed] = f"{method.teacher} failed: {teacher.failure}"
-        trainer.run(report)
+    layers = {seed: teacher.layers for seed, teacher in teachers.items()}
+    trainer = Trainer(method, data, settings, list(runs), device, state, workers, layers)
+    for seed, teacher in teachers.items():
+        if teacher.failure:
+            trainer.history.failures[seed] = f"{method.teacher} failed: {teacher.failure}"
+    trainer.run(report)
     trainer.share.wait()
     if not trainer.share.first:
         return trainer.history.failures

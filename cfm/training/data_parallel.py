@@ -10,6 +10,8 @@ processes. The first one writes.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,6 +55,12 @@ class Share:
             from torch import distributed
 
             distributed.barrier()
+
+
+def torchrun(count: int) -> int:
+    """This very command in so many processes, one per GPU; its exit code."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    return subprocess.run([*launcher, "-m", "cfm", *sys.argv[1:]]).returncode
 
 
 def join(on: device, batch_size: int) -> Share:

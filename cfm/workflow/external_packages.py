@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from cfm.datasets.reading.sources import cache
 from cfm.errors import RunFailed, UserError
+from cfm.files import locked
 
 
 def install(requirements: Path) -> Path:
@@ -25,9 +25,7 @@ def install(requirements: Path) -> Path:
         raise UserError(f"{requirements}: cannot be read ({error.strerror})") from None
     name = hashlib.sha256(text + sys.version.encode()).hexdigest()[:12]
     folder = (cache() / "packages" / f"{requirements.stem}-{name}").absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder.parent / ".lock"):
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as unfinished:
                 _pip(requirements, Path(unfinished) / "packages")

@@ -2,62 +2,42 @@
 
 from __future__ import annotations
 
-import re
+import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cfm.workflow.progress import Note, notes
 
 _EVERY_SECONDS = 15
-_STEPS = re.compile(r"^(\d+) of (\d+) steps")
-_RULE = re.compile(r"^=+$")
 _LOG_LINES = 15
-# Of a failing job's report: what says no more than the rest.
-_SKIPPED = ("message: None", "jobid:", "input:", "output:", "shell:", "(command exited")
 
 
 class Overview:
-    """Reads Snakemake's output line by line, and the notes of the jobs in `folder`."""
+    """Made of Snakemake's events, and of the notes of the jobs in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.done, self.total, self.began = 0, 0, time.time()
-        self._failing = False
-        self._log: list[str] | None = None
+        self.complained = False
         self._first: dict[str, tuple[int, float]] = {}
 
-    def see(self, line: str) -> None:
-        """Take note of a line; what belongs to a failing job's report is printed, of its log the last lines."""
-        steps = _STEPS.match(line)
-        if steps:
-            self.done, self.total = int(steps[1]), int(steps[2])
-        if self._log is not None:
-            self._see_log(line.rstrip())
-            return
-        # A failing job's report starts with this line and ends with an empty one or with the job's log.
-        self._failing = line.startswith(("Error", "WorkflowError")) or (self._failing and bool(line.strip()))
-        if line.startswith("Logfile "):
-            self._failing, self._log = False, []
-        elif self._failing or line.startswith("error:"):
-            self._show(line.rstrip())
+    def listen(self, pipe: int) -> None:
+        """See all events that come through the pipe, to its end (a thread)."""
+        with open(pipe, encoding="ascii") as lines:
+            for line in lines:
+                if line.endswith("\n"):  # else the sender was killed in the middle
+                    self.see(json.loads(line))
 
-    def _show(self, line: str) -> None:
-        """Without long lists of files; the command as one repeats it by hand, its output on the screen."""
-        text = line.strip()
-        if text.startswith("python -m cfm "):
-            print(f"    by hand: {text.split(' > ')[0]}", flush=True)
-        elif not text.startswith(_SKIPPED):
-            print(line, flush=True)
-
-    def _see_log(self, line: str) -> None:
-        """The log stands between two rules of `=`."""
-        assert self._log is not None
-        if not _RULE.match(line) or not self._log:
-            self._log.append(line)
-            return
-        for text in self._log[1:][-_LOG_LINES:]:
-            print(f"    | {text}", flush=True)
-        self._log = None
+    def see(self, event: Mapping[str, Any]) -> None:
+        """Take note of an event (`cfm.workflow.events`); a failing job or another error is printed."""
+        if "total" in event:
+            self.done, self.total = event["done"], event["total"]
+        else:
+            self.complained = True
+            lines = _failure(event) if "rule" in event else [event["error"].strip()]
+            print("\n".join(lines), flush=True)
 
     def repeat(self) -> None:
         """Print the state every few seconds, for ever (a daemon thread)."""
@@ -78,6 +58,27 @@ class Overview:
         if note.step <= step or note.step >= note.steps:
             return words
         return f"{words}, {_span((note.steps - note.step) * (note.updated - since) / (note.step - step))} left"
+
+
+def _failure(event: Mapping[str, Any]) -> list[str]:
+    """A failing job: what is known, its command as one repeats it by hand, with the output on the screen, and logs."""
+    lines = [f"Error in rule {event['rule']}:"]
+    lines += [f"    {name}: {value}" for name, value in event["facts"].items() if value]
+    command = (event["command"] or "").strip()
+    if command.startswith("python -m cfm "):
+        lines.append(f"    by hand: {command.split(' > ')[0]}")
+    elif command:
+        lines.append(f"    shell: {command}")
+    return lines + [line for log in event["logs"] for line in last_lines(Path(log))]
+
+
+def last_lines(log: Path) -> list[str]:
+    """The end of a log, indented; nothing if it cannot be read."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [f"    | {line}" for line in lines[-_LOG_LINES:]]
 
 
 def _span(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """Snakemake's Slurm executor, made to outlive an outage of Slurm, or to end and say why.
 
-By itself (plugin 2.8.0) it forgets its jobs and waits for ever when it asks for their states while the controller or
+By itself it forgets its jobs and waits for ever when it asks for their states while the controller or
 the accounting is away, fails every job that becomes ready meanwhile, and waits for ever for a job that Slurm has lost.
 """
 
@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from typing import Any
 
 from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+_PLUGIN = "snakemake-executor-plugin-slurm"
+_READ = "2.8.0"  # the version whose code this mends; another may do things otherwise
 _LIMIT = 1800  # seconds without an answer until the workflow ends
 _PAUSE = 5
 
@@ -93,7 +97,11 @@ class PatientExecutor(Executor):
 
 
 def install() -> None:
-    """Put it in the plugin's place."""
+    """Put it in the plugin's place; any other version of the plugin stays as it is, with a line on stderr."""
+    found = version(_PLUGIN)
+    if found != _READ:
+        print(f"{_PLUGIN} {found} is used as it is: only {_READ} is made to outlive an outage here", file=sys.stderr)
+        return
     ExecutorPluginRegistry().plugins["slurm"].executor = PatientExecutor
 
 

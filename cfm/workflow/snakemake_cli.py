@@ -7,10 +7,14 @@ a round, and every finished job one more: by the end of a budget the rounds took
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 
 from snakemake.cli import args_to_api, parse_args
 from snakemake.exceptions import print_exception
+from snakemake.logging import logger
+
+from cfm.workflow import events
 
 # Executors that do not fit as they are, and the modules that make them.
 _MENDED = {"slurm": "cfm.workflow.slurm_executor", "kubernetes": "cfm.workflow.kubernetes_executor"}
@@ -18,6 +22,7 @@ _MENDED = {"slurm": "cfm.workflow.slurm_executor", "kubernetes": "cfm.workflow.k
 
 def main(arguments: list[str]) -> int:
     """Run Snakemake with these arguments; its exit code."""
+    events.tell()
     try:
         parser, parsed = parse_args(arguments)
         if parsed.executor in (None, "local"):
@@ -26,6 +31,7 @@ def main(arguments: list[str]) -> int:
             importlib.import_module(_MENDED[parsed.executor]).install()
         return 0 if args_to_api(parsed, parser) else 1
     except Exception as error:
+        logger.addHandler(logging.StreamHandler())  # Snakemake's own is not there yet
         print_exception(error)
         return 1
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cfm.config.entries import by_name, load_datasets
@@ -17,6 +18,7 @@ from cfm.datasets.attributes import Attributes
 from cfm.datasets.reading import latents
 from cfm.datasets.reading.attribute_files import read_attribute, read_pictures
 from cfm.errors import UserError
+from cfm.files import locked
 from cfm.nets.attribute_classifier import fitted, has_attribute
 from cfm.nets.autoencoder import decode
 from cfm.rng import stream
@@ -219,6 +221,25 @@ def test_attributes_share_a_vae_and_no_test_picture_of_one_trains_it_for_another
     monkeypatch.setattr(attributes, "_CUTS", {"train": (0.3, 1.0), "val": (0.2, 0.3), "test": (0.0, 0.2)})
     CELEBA.prepare(None)
     assert len(trained_on) == 4 and len([*(folder / "cache/latents").glob("*.npz")]) == 4
+
+
+def test_a_vae_is_trained_on_a_gpu_that_is_held_before_torch_looks_for_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen = []
+
+    def chosen(name: str) -> torch.device:
+        with locked(tmp_path / "cfm-gpu-all.lock", wait=False) as other:
+            seen.append((name, other))
+        return torch.device("cpu")
+
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(latents, "present", lambda: True)
+    monkeypatch.setattr(latents, "choose", chosen)
+    GREY.prepare(None)
+    assert seen == [("auto", None)]
 
 
 def test_a_vae_that_is_not_finished_leaves_nothing_to_be_taken_for_one(

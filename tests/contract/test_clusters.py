@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import select
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 
 import pytest
 import yaml
@@ -15,8 +16,11 @@ from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_common.exceptions import WorkflowError
 
 from cfm.config import load
+from cfm.device import taken
 from cfm.errors import UserError
-from cfm.workflow import gpus, slurm
+from cfm.files import locked
+from cfm.training.data_parallel import torchrun
+from cfm.workflow import slurm, slurm_executor
 from cfm.workflow.progress import Note
 from cfm.workflow.slurm_executor import PatientExecutor
 
@@ -165,31 +169,77 @@ def test_a_job_that_slurm_has_lost_fails_instead_of_being_waited_for(
     assert _check(executor, "7", "8") == ["8"] and "does not know job 7" in executor.failed[0]
 
 
+def test_only_the_version_that_was_read_is_mended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f'"{slurm_executor._PLUGIN}=={slurm_executor._READ}"' in Path("pyproject.toml").read_text()
+    plugin = SimpleNamespace(executor=Executor)
+    registry = SimpleNamespace(plugins={"slurm": plugin})
+    monkeypatch.setattr(slurm_executor, "ExecutorPluginRegistry", lambda: registry)
+    monkeypatch.setattr(slurm_executor, "version", lambda _: "2.8.1")
+    slurm_executor.install()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert plugin.executor is Executor and "2.8.1" in line and "2.8.0" in line
+    monkeypatch.undo()
+    monkeypatch.setattr(slurm_executor, "ExecutorPluginRegistry", lambda: registry)
+    slurm_executor.install()
+    assert plugin.executor is PatientExecutor and capsys.readouterr().err == ""
+
+
+# A job that says which GPUs it holds, until it is answered.
+JOB = """
+import os, sys
+from cfm.device import taken
+with taken(int(sys.argv[1])):
+    print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+    input()
+"""
+
+
 def test_every_gpu_is_taken_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[[str, str], None]
 ) -> None:
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     lines = "\n".join(f"GPU {n}: NVIDIA H100 (UUID: GPU-{name})" for n, name in enumerate("abc"))
     command("nvidia-smi", f"echo '{lines}'")
-    assert gpus.usable() == ["GPU-a", "GPU-b", "GPU-c"]
-    seen = []
-    with gpus.taken(2):
-        seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
-        os.environ.pop("CUDA_VISIBLE_DEVICES")
-        with gpus.taken(1):
-            seen.append(os.environ.pop("CUDA_VISIBLE_DEVICES"))
-            waits = threading.Thread(target=lambda: _take_one(seen))
-            waits.start()
-            waits.join(0.3)
-            assert waits.is_alive()
-    waits.join()
-    assert seen == ["GPU-a,GPU-b", "GPU-c", "GPU-a"]
+    started, said = [], []
+
+    def start(count: int) -> IO[str]:
+        job = [sys.executable, "-c", JOB, str(count)]
+        started.append(subprocess.Popen(job, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        return started[-1].stdout
+
+    said += [start(2).readline(), start(1).readline()]
+    waits = start(1)
+    assert not select.select([waits], [], [], 2)[0]
+    started[0].communicate("\n")
+    said.append(waits.readline())
+    for job in started[1:]:
+        job.communicate("\n")
+    assert said == ["GPU-a,GPU-b\n", "GPU-c\n", "GPU-a\n"] and not any(job.returncode for job in started)
 
 
-def _take_one(seen: list[str]) -> None:
-    with gpus.taken(1):
-        seen.append(os.environ.pop("CUDA_VISIBLE_DEVICES"))
+def test_a_process_that_holds_a_gpu_takes_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[[str, str], None]
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    command("nvidia-smi", "echo 'GPU 0: H100 (UUID: GPU-a)'")
+    with taken(1), taken(1):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+    with taken(0), locked(tmp_path / "cfm-gpu-GPU-a.lock", wait=False) as free:
+        assert free is not None
+
+
+def test_gpus_that_nothing_tells_apart_are_held_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with taken(1), locked(tmp_path / "cfm-gpu-0-1.lock", wait=False) as other:
+        assert other is None and os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    with locked(tmp_path / "cfm-gpu-0-1.lock", wait=False) as free:
+        assert free is not None
 
 
 def test_the_schedulers_gpus_are_used_and_no_others(
@@ -198,13 +248,13 @@ def test_the_schedulers_gpus_are_used_and_no_others(
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     command("nvidia-smi", "echo 'GPU 0: H100 (UUID: GPU-a)'; echo 'GPU 1: H100 (UUID: GPU-b)'")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    with gpus.taken(1):
+    with taken(1):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    with pytest.raises(UserError, match="gpus: 2 are asked for, this job may use 1"), gpus.taken(2):
+    with pytest.raises(UserError, match="gpus: 2 are asked for, this job may use 1"), taken(2):
         pass
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with gpus.taken(1):  # a scheduler's job without a GPU
+    with taken(1):  # a scheduler's job without a GPU
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
 
@@ -225,7 +275,7 @@ def test_a_training_on_several_gpus_is_one_torchrun_with_as_many_processes(
     started: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command: started.append(command) or SimpleNamespace(returncode=3))
     monkeypatch.setattr(sys, "argv", ["cfm", "train", "--budget", "paper"])
-    assert gpus.torchrun(4) == 3
+    assert torchrun(4) == 3
     assert started[0][started[0].index("--nproc-per-node") + 1 :] == ["4", "-m", "cfm", "train", "--budget", "paper"]
 
 

@@ -1,9 +1,9 @@
 """Files are whole or absent; notes of progress come and go with their process; locks and provenance hold."""
 
-import fcntl
 import json
 import multiprocessing
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from cfm import device
 from cfm.artifacts.layout import Layout, samples_path
 from cfm.artifacts.provenance import Stopwatch, git_state
 from cfm.errors import UserError
-from cfm.files import atomic, read_arrays, read_tensors, write_arrays, write_json, write_tensors, write_text
+from cfm.files import atomic, locked, read_arrays, read_tensors, write_arrays, write_json, write_tensors, write_text
 from cfm.fingerprint import file_digest
 from cfm.workflow.progress import Note, Progress, notes
 
@@ -152,13 +152,19 @@ def test_choosing_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.choose("auto").type == "cuda" and device.choose("cpu").type == "cpu"
 
 
-def test_a_gpu_is_held_by_one_run_and_a_cpu_by_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    with device.reserved(torch.device("cpu")):
-        assert not list(tmp_path.iterdir())
-    with device.reserved(torch.device("cuda")):
-        (path,) = tmp_path.iterdir()
-        with open(path, "w") as other, pytest.raises(BlockingIOError):
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with open(path, "w") as other:
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def test_a_lock_is_held_by_one_and_waited_for_by_others(tmp_path: Path) -> None:
+    path, seen = tmp_path / "new/.lock", []
+
+    def wait() -> None:
+        with locked(path):
+            seen.append("free")
+
+    with locked(path) as file, locked(path, wait=False) as other:
+        assert file is not None and other is None
+        waits = threading.Thread(target=wait)
+        waits.start()
+        waits.join(0.2)
+        assert waits.is_alive() and not seen
+    waits.join()
+    with locked(path, wait=False) as again:
+        assert again is not None and seen == ["free"]

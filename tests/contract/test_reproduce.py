@@ -38,44 +38,48 @@ def test_the_lock_admits_one_and_is_free_afterwards(tmp_path: Path) -> None:
         pass
 
 
-def test_the_overview_counts_steps_and_passes_on_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    overview = Overview(tmp_path)
-    log = [f"line {k}\n" for k in range(20)]
-    for line in (
-        "Job 3: train toy2d/moons/icfm\n",
-        "12 of 48 steps (25%) done\n",
-        "Error in rule train_toy2d_42:\n",
-        "    message: None\n",
-        "    input: a.npz, b.npz\n",
-        "    log: results/smoke/logs/x.log\n",
-        "    shell:\n",
-        "        python -m cfm train --method icfm > results/smoke/logs/x.log 2>&1\n",
-        "        (command exited with non-zero exit code)\n",
-        "Logfile results/smoke/logs/x.log:\n",
-        "=====\n",
-        *log,
-        "=====\n",
-        "Select jobs to execute...\n",
-        "Error in rule y:\n",
-        "    log: y.log\n",
-        "\n",
-        "Job 4: something else\n",
-    ):
-        overview.see(line)
-    assert (overview.done, overview.total) == (12, 48)
-    assert capsys.readouterr().out.splitlines() == [
+def test_the_overview_counts_jobs_and_passes_on_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overview, log = Overview(tmp_path), tmp_path / "x.log"
+    log.write_text("\n".join(f"line {k}" for k in range(20)))
+    failure = {
+        "rule": "train_toy2d_42",
+        "facts": {"message": "job 7 is lost", "log": str(log)},
+        "logs": [str(log), str(tmp_path / "none.log")],
+        "command": f"python -m cfm train --method icfm > {log} 2>&1",
+    }
+    overview.see({"done": 0, "total": 48})
+    assert overview.lines(overview.began) == ["[  0:00] 0/48 jobs"]
+    overview.see({"done": 12, "total": 48})
+    assert overview.lines(overview.began + 75) == ["[  1:15] 12/48 jobs"] and not overview.complained
+    overview.see(failure)
+    overview.see({**failure, "rule": "other", "facts": {"log": ""}, "logs": [], "command": "make"})
+    overview.see({"error": "WorkflowError:\nSlurm is away\n"})
+    assert overview.complained and capsys.readouterr().out.splitlines() == [
         "Error in rule train_toy2d_42:",
-        "    log: results/smoke/logs/x.log",
+        "    message: job 7 is lost",
+        f"    log: {log}",
         "    by hand: python -m cfm train --method icfm",
-        *(f"    | {line.strip()}" for line in log[-15:]),
-        "Error in rule y:",
-        "    log: y.log",
+        *(f"    | line {k}" for k in range(5, 20)),
+        "Error in rule other:",
+        "    shell: make",
+        "WorkflowError:",
+        "Slurm is away",
     ]
+
+
+def test_the_overview_ends_with_the_pipe_and_leaves_out_half_an_event(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.write(write, b'{"done": 3, "total": 7}\n{"done": 4, "to')  # killed in the middle
+    os.close(write)
+    overview = Overview(tmp_path)
+    overview.listen(read)
+    assert (overview.done, overview.total) == (3, 7)
 
 
 def test_the_overview_says_what_is_left_of_a_job_from_its_own_rate(tmp_path: Path) -> None:
     overview = Overview(tmp_path)
-    overview.began, overview.done, overview.total = 1000.0, 3, 7
+    overview.began = 1000.0
+    overview.see({"done": 3, "total": 7})
 
     def at(step: int, updated: float) -> list[str]:
         note = Note("train toy2d/moons/icfm seeds 1-2", os.getpid(), step, 1000, "validation loss 0.5", 900.0, updated)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cfm.files import locked
 from tests.faults.storm import processes
 from tests.pipeline.conftest import Project, read_rows
 
@@ -105,10 +106,7 @@ def test_a_stop_ends_every_process_and_keeps_what_is_half_trained(new_project: P
 
 
 def test_two_runs_at_once_are_one_run_and_one_clear_line(project: Project) -> None:
-    import fcntl
-
-    with open(project.folder / "results/smoke/.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(project.folder / "results/smoke/.lock"):
         done = project.reproduce()
     assert done.returncode == 2 and "another `make reproduce`" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -145,6 +143,37 @@ def test_a_job_that_fails_is_told_with_its_command_and_the_report_is_of_the_rest
     report = (project.folder / "results/smoke/report.html").read_text()
     assert "seeds 42, 43, unfinished: error: results/smoke/toy2d/gaussian_8gaussians/otcfm" in report
     assert "Not every run is done; the tables are of those that were when they were made." in report
+
+
+LONELY = """
+rule {0}:
+    input: "{1}"
+    output: "{0}.txt"
+    shell: "touch {{output}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("nonsense\n", ["NameError in file", "name 'nonsense' is not defined"]),
+        (LONELY.format("a", "nowhere.txt"), ["Missing input files for rule a:", "nowhere.txt"]),
+        (LONELY.format("a", "b.txt") + LONELY.format("b", "a.txt"), ["Cyclic dependency on rule a."]),
+        (2 * LONELY.format("a", "Snakefile").replace("rule a", "rule"), ["are ambiguous for the file a.txt."]),
+        ("sys.exit('no luck')\n", ["    | no luck"]),  # told by no event: the end of the log is shown
+    ],
+)
+def test_an_error_before_any_job_reaches_the_screen(new_project: Project, rules: str, said: list[str]) -> None:
+    with open(new_project.folder / "workflow/rules/report.smk", "a") as file:
+        file.write(rules)
+    new_project.replace("Snakefile", "rules.report.output,", "rules.report.output,\n        'a.txt',")
+    done = new_project.reproduce()
+    assert done.returncode == 1 and not (new_project.results / "gaussian_8gaussians").exists()
+    assert all(text in done.stdout for text in said), done.stdout
+    assert "not finished (exit code 1): the whole log is in results/smoke/logs/snakemake.log" in done.stdout
+    assert all(
+        text.strip(" |") in (new_project.folder / "results/smoke/logs/snakemake.log").read_text() for text in said
+    )
 
 
 def test_a_failing_run_is_a_row_with_its_reason(new_project: Project) -> None:

@@ -7,7 +7,6 @@ that was killed goes on after its last epoch.
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cfm.datasets.reading.sources import cache
-from cfm.device import choose, reserved
-from cfm.files import read_arrays, write_arrays
+from cfm.device import choose, present, taken
+from cfm.files import locked, read_arrays, write_arrays
 from cfm.fingerprint import canonical, code_digest, digest, file_digest
 from cfm.nets.autoencoder import Autoencoder, encode, train
 from cfm.rng import DATA_SEED
@@ -38,14 +37,11 @@ def latents(
     code = code_digest("cfm.nets.autoencoder", "cfm.datasets.reading.attribute_files")
     key = canonical([asdict(settings), how_read, trained_on.tolist(), [file_digest(file) for file in files], code])
     path = cache() / "latents" / f"{digest(key)}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(path.with_suffix(".lock")):
         if not path.exists():
-            pictures, device = read(), choose("auto")
-            state = path.with_suffix(".safetensors")
-            with reserved(device):
-                net = train(settings, pictures[trained_on], DATA_SEED, device, state)
+            pictures, state = read(), path.with_suffix(".safetensors")
+            with taken(int(present())):
+                net = train(settings, pictures[trained_on], DATA_SEED, choose("auto"), state)
             write_arrays(path, encode(net, pictures, trained_on))
             state.unlink()
     return read_arrays(path)
