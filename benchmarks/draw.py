@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import pandas as pd
+
 from cfm.results.figures.base import SERIES, STYLE, plain_log, save
 
 
