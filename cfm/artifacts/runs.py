@@ -41,7 +41,7 @@ def write_runs(path: Path, rows: list[dict[str, Any]]) -> None:
 def widened(table: pd.DataFrame) -> pd.DataFrame:
     """The long table with a row per data set, method, seed and solver, and a column per metric.
 
-    It has all that is in the long one, which `read_runs` makes of it, in a quarter of the bytes.
+    It has all that is in the long one, which `read_runs` makes of it, in a third of the bytes.
     """
     rows = table.rename(columns={"nfe": "evaluations"})[_WIDE]
     place = rows.groupby(_WIDE, dropna=False, sort=False).ngroup()
