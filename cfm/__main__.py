@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     new = verb("new-method", "write a method that runs at once, to be changed into one's own")
     new.add_argument("name", help="lower-case letters, digits and underscores")
     new.add_argument("--rule", action="store_true", help="as a program outside this package, with its rule")
-    kept = verb("reference", "add the finished runs to the tables and figures in results/reference")
+    kept = verb("reference", "add the finished runs to those in results/reference")
     kept.add_argument("--experiments", default="", help="names; all enabled ones by default")
     verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")
     verb("table", "make a table (csv, md, tex)", "experiment", "name")

@@ -249,11 +249,11 @@ def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None
 
 
 def report(budget: str, experiments: str, kept: bool) -> None:
-    from cfm.cli.reference import kept as kept_runs
+    from cfm.cli.reference import copied
     from cfm.results.report.page import write
 
     config = _load(budget, experiments)
-    print(write(kept_runs(config) if kept else config))
+    print(write(copied(config) if kept else config))
 
 
 def reference(budget: str, experiments: str) -> None:

@@ -1,4 +1,4 @@
-"""Keeping runs: the small tables and figures of real runs, with their provenance, for the repository.
+"""Keeping runs: the numbers and tables of real runs, with their provenance and few pictures, for the repository.
 
 What is kept grows: runs that are not part of this run stay where they are, if they were trained with the settings that
 config/ has today. So a budget may be run over days and on several machines; `provenance.json` says of every run which.
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from cfm.artifacts.layout import Run
 from cfm.artifacts.metrics import is_measured
 from cfm.artifacts.provenance import read_provenance
-from cfm.artifacts.runs import COLUMNS, read_runs, rows_of
+from cfm.artifacts.runs import COLUMNS, read_runs, rows_of, widened
+from cfm.cli.pictures import figures_of_runs, keep_pictures
 from cfm.config import Config
 from cfm.errors import UserError
 from cfm.files import read_json, write_json, write_text
 from cfm.fingerprint import canonical, digest
 from cfm.results.claims.report import write_claims
-from cfm.results.figures.base import datasets_shown, draw, kind_of
+from cfm.results.figures.base import draw
 from cfm.results.tables.base import make
 from cfm.settings import Experiment
 
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = Path("results/reference")
+_COPY = "results/kept"  # which git ignores
 _FACTS = ("packages", "python", "machine", "device")
 
 
 def keep(config: Config) -> Path:
     """Add the finished runs of all experiments of `config` to results/reference/{budget}; returns that folder.
 
-    Tables, claims and the figures of `runs.csv` are made anew of all that is kept, as the code makes them today.
+    Tables, claims and the figures of `runs.csv` are made anew of all that is kept, as the code makes them today. Of
+    the figures those stay that README.md or the manual shows, made small.
     """
     whole = config.whole()  # runs that are kept stay, whether their data are on this machine or not
     there = _on_the_shelf(whole)
@@ -50,7 +53,7 @@ def keep(config: Config) -> Path:
         if there.layout.runs(name).exists() or not there.asked[name].datasets:
             for table in there.experiments[name].tables:
                 make(there, name, table)
-            _keep_figures(config, there, name)
+    keep_pictures(config, there)
     present = {n: e for n, e in there.experiments.items() if there.layout.runs(n).exists()}
     write_claims(replace(there, experiments=present))
     return there.layout.root
@@ -61,6 +64,20 @@ def kept(config: Config) -> Config:
     or on this machine."""
     there = _on_the_shelf(config.whole())
     return replace(there, experiments={name: _known(config, there, name) for name in config.asked})
+
+
+def copied(config: Config) -> Config:
+    """`kept` over a copy, for the report: in it the figures of `runs.csv` are drawn; `UserError` if nothing is kept."""
+    there = kept(config)
+    if not there.layout.root.exists():
+        raise UserError(f"{there.layout.root}: missing; no runs of this budget are kept")
+    copy = replace(there, main=replace(there.main, results=_COPY))
+    shutil.rmtree(copy.layout.root, ignore_errors=True)
+    shutil.copytree(there.layout.root, copy.layout.root)
+    for experiment in (name for name in copy.experiments if copy.layout.runs(name).exists()):
+        for name in figures_of_runs(copy, experiment):
+            draw(copy, experiment, name, None)
+    return copy
 
 
 def _on_the_shelf(whole: Config) -> Config:
@@ -84,24 +101,6 @@ def _merge(there: Config, experiment: str, done: dict[Run, Path]) -> None:
     facts = _merge_facts(_stored(there.layout.kept_provenance(experiment)), done, there, experiment)
     write_text(there.layout.runs(experiment), _merge_rows(there, experiment, done, facts["runs"]))
     write_json(there.layout.kept_provenance(experiment), facts)
-
-
-def _keep_figures(config: Config, there: Config, experiment: str) -> None:
-    """Figures of `runs.csv` are drawn of all runs that are kept; those of points and trainings are this run's."""
-    settings = there.experiments[experiment]
-    for name, figure in settings.figures.items():
-        kind = kind_of(figure)
-        if kind.shows == "runs":
-            draw(there, experiment, name, None)
-        datasets = datasets_shown(there, experiment, figure)
-        for dataset in datasets if kind.per_dataset else (None,):
-            for suffix in kind.suffixes:
-                drawn, kept = (c.layout.figure(experiment, name, dataset, suffix) for c in (config, there))
-                if suffix == "pdf":  # large, and the png shows the same
-                    kept.unlink(missing_ok=True)
-                elif kind.shows != "runs" and drawn.exists():
-                    kept.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(drawn, kept)
 
 
 def _stored(path: Path) -> dict[str, Any]:
@@ -139,10 +138,10 @@ def _merge_facts(stored: dict[str, Any], done: dict[Run, Path], config: Config, 
 
 
 def _merge_rows(there: Config, experiment: str, done: dict[Run, Path], runs: dict[str, Any]) -> str:
-    """`runs.csv` with the rows of these runs new and those of the other ones that are still valid."""
+    """`runs.csv`, wide, with the rows of these runs new and those of the other ones that are still valid."""
     import pandas as pd
 
-    new = pd.DataFrame(rows_of(done))
+    new = pd.DataFrame(rows_of(done), columns=COLUMNS)
     path = there.layout.runs(experiment)
     parts: list[pd.DataFrame] = [new]
     if path.exists():
@@ -150,9 +149,10 @@ def _merge_rows(there: Config, experiment: str, done: dict[Run, Path], runs: dic
         names = old.dataset + "/" + old.method + "/seed=" + old.seed.astype(str)
         fresh = {str(run) for run in done}
         parts.append(old[names.isin(runs.keys() - fresh)])
-    merged = pd.concat([part for part in parts if not part.empty])[COLUMNS]
+    merged = pd.concat([part for part in parts if not part.empty], ignore_index=True)
     merged["nfe"] = merged["nfe"].astype("Int64")
     place = {run: k for k, run in enumerate(there.runs(experiment))}
     order = [place[Run(d, m, s)] for d, m, s in zip(merged.dataset, merged.method, merged.seed, strict=True)]
-    csv: str = merged.assign(order=order).sort_values("order", kind="stable").drop(columns="order").to_csv(index=False)
+    merged = merged.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
+    csv: str = widened(merged).to_csv(index=False)
     return csv

@@ -187,7 +187,20 @@ def test_a_hostile_reason_is_one_line_in_the_terminal(place: Path, capsys: pytes
     assert "seed=42: a\\n\\x1b[2Jb (" in out and "\x1b" not in out
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe", b'"', b"x" * 100_000, b"dataset" + b"," * 9])
+_WIDE = b"dataset,method,seed,solver,evaluations,status,reason,"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"a,b\n1,2\n", b"\xff\xfe", b'"', b"x" * 100_000, b"dataset" + b"," * 9),
+        *(
+            _WIDE + b"colour\nd,m,1,s,1,ok,,1\n",
+            _WIDE + b"npe,npe\nd,m,1,s,1,ok,,1,2\n",
+            _WIDE + b"npe\nd,m,1,s,1,ok,,x\n",
+        ),
+    ],
+)
 def test_hostile_tables_of_runs(refused: Callable[..., str], content: bytes) -> None:
     path = Path("results/smoke/toy2d/runs.csv")
     path.write_bytes(content)

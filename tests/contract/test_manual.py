@@ -110,3 +110,11 @@ def test_the_messages_that_are_explained_exist() -> None:
     assert len(said) > 15
     for message in set(said) - _BY_OTHERS:
         assert message in code, message
+
+
+def test_the_links_of_the_manual_lead_to_files() -> None:
+    """Pictures as well; those of the README are looked at with its verbs."""
+    pages = [*Path("docs").glob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())]
+    assert len(links) > 10
+    assert not [(page, link) for page, link in links if "://" not in link and not (page.parent / link).exists()]

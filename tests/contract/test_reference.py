@@ -1,12 +1,15 @@
 """The committed reference runs: trained with the settings that config/ has, every value traced to its run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cfm import config as configuration
+from cfm.__main__ import main
 from cfm.artifacts.runs import read_runs
+from cfm.cli.pictures import figures_of_runs
 from cfm.cli.reference import FOLDER, _given, kept, settings_digest
 from cfm.results.tables.base import markdown, render
 
@@ -51,3 +54,38 @@ def test_kept_tables_are_what_the_code_makes_of_the_kept_runs(path: Path) -> Non
         if len(rendered.grids[0].columns) > header.count(" | ") + 1:
             pytest.skip("other data sets are on this machine")
         assert markdown(table, rendered) == stored, "run `python -m cfm reference`"
+
+
+@pytest.mark.parametrize("budget", sorted(path.name for path in FOLDER.iterdir() if (path / "claims.md").exists()))
+def test_the_report_of_what_is_kept_is_complete(
+    budget: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Figures of runs.csv are drawn, beside what is kept; of the others a line says how to get them."""
+    for folder in ("config", "workflow", str(FOLDER)):
+        shutil.copytree(folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    before = _files()
+    config = kept(configuration.load(budget))
+    assert main(["report", "--budget", budget, "--reference"]) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert _files() == before and not page.is_relative_to(FOLDER)
+    present = [name for name in config.experiments if config.layout.runs(name).exists()]
+    drawn = [f"{name}/figures/{figure}.png" for name in present for figure in figures_of_runs(config, name)]
+    text = page.read_text(encoding="utf-8")
+    assert drawn and all(f'href="{path}"' in text and (page.parent / path).exists() for path in drawn)
+    command = f"<code>make reproduce BUDGET={budget} EXPERIMENTS=toy2d</code> draws it"
+    assert f"is drawn from samples, which the repository does not keep: {command}" in " ".join(text.split())
+
+
+def _files() -> dict[str, float]:
+    return {str(path): path.stat().st_mtime for path in FOLDER.rglob("*")}
+
+
+def test_of_a_budget_that_is_not_kept_there_is_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("config", "workflow"):
+        shutil.copytree(folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "--budget", "smoke", "--reference"]) == 2
+    assert "results/reference/smoke: missing; no runs of this budget are kept" in capsys.readouterr().err

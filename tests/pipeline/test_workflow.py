@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from pandas.testing import assert_frame_equal
 
+from cfm.artifacts.runs import read_runs
 from tests.pipeline.conftest import ROOT, Project, read_rows
 
 pytestmark = pytest.mark.pipeline
@@ -219,16 +221,28 @@ def test_show_and_list_name_what_is_there(project: Project) -> None:
 
 
 def test_a_run_can_be_kept_with_its_provenance(project: Project) -> None:
-    done = project.cfm("reference", "--budget", "smoke", "--experiments", "toy2d")
+    figures = "results/reference/smoke/toy2d/figures"
+    readme = project.folder / "README.md"
+    readme.write_text(f"![]({figures}/trajectories_gaussian_8gaussians.png) ![]({figures}/evaluations.png)")
+    arguments = ["reference", "--budget", "smoke", "--experiments", "toy2d"]
+    done = project.cfm(*arguments)
     assert done.returncode == 0, done.stderr
     kept = project.folder / "results/reference/smoke/toy2d"
-    for file in ("runs.csv", "tables/table2.md", "figures/trajectories_gaussian_8gaussians.png"):
-        assert (kept / file).read_bytes() == (project.results / file).read_bytes()
-    assert not list(kept.rglob("*.pdf"))
+    assert (kept / "tables/table2.md").read_bytes() == (project.results / "tables/table2.md").read_bytes()
+    assert_frame_equal(read_runs(kept / "runs.csv"), read_runs(project.results / "runs.csv"), check_exact=True)
+    names = ["evaluations.md", "evaluations.png"]
+    names += [f"trajectories_gaussian_8gaussians.{suffix}" for suffix in ("md", "png")]
+    assert sorted(path.name for path in (kept / "figures").iterdir()) == names
+    for name in names:
+        small, whole = ((folder / "figures" / name).read_bytes() for folder in (kept, project.results))
+        assert small == whole if name.endswith(".md") else len(small) < len(whole)
     provenance = json.loads((kept / "provenance.json").read_text())
     assert len(provenance["runs"]) == 18 and provenance["facts"]["packages"][0]["torch"]
     assert provenance["settings"]["experiment"]["train"]["steps"] == 30
     assert "claims" in (kept.parent / "claims.md").read_text()
+    readme.unlink()
+    assert project.cfm(*arguments).returncode == 0
+    assert not [*(kept / "figures").iterdir()], "pictures that are shown no more"
 
 
 def test_what_is_kept_grows_and_never_mixes_settings(project: Project) -> None:

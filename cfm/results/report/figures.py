@@ -17,6 +17,7 @@ from cfm.settings import Figure
 
 _WIDTH = 1400  # pixels: sharp on a screen twice as fine as the page's column is wide
 _QUALITY = 80
+_NOT_KEPT = {"data": "prepared data", "samples": "samples", "training": "training logs"}
 
 
 @dataclass(frozen=True)
@@ -34,24 +35,29 @@ class Picture:
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure: one picture, or one per data set; `absent` are the data sets whose picture is not drawn yet."""
+    """A figure: one picture, or one per data set; `absent` are the data sets whose picture is not drawn.
+
+    `made_from`: what it is drawn from, in words, if that is not in the repository.
+    """
 
     name: str
     caption: str
     pictures: Sequence[Picture]
     absent: Sequence[str]
+    made_from: str | None
 
 
 def figures(config: Config, experiment: str) -> list[FigureView]:
     """All figures of an experiment, those that are not drawn yet as well."""
     found = []
     for name, figure in config.experiments[experiment].figures.items():
-        each = kind_of(figure).per_dataset
-        datasets: Sequence[str | None] = datasets_shown(config, experiment, figure) if each else (None,)
+        kind = kind_of(figure)
+        shown = datasets_shown(config, experiment, figure)
+        datasets: Sequence[str | None] = shown if kind.per_dataset else (None,)
         drawn = {dataset: _picture(config, experiment, name, figure, dataset) for dataset in datasets}
         absent = [config.datasets[d].entry.label if d else name for d, picture in drawn.items() if picture is None]
         pictures = [picture for picture in drawn.values() if picture is not None]
-        found.append(FigureView(name, figure.caption, pictures, absent))
+        found.append(FigureView(name, figure.caption, pictures, absent, _NOT_KEPT.get(kind.shows)))
     return found
 
 

@@ -57,9 +57,10 @@ def _of_stages(runs: int, seeds: list[int], records: list[dict[str, Any]]) -> Or
 
 def _of_kept(stored: dict[str, Any]) -> Origin | None:
     """Of runs in results/reference, whose facts lie in one file."""
-    facts, runs = stored["facts"], stored["runs"].values()
-    if not runs:
+    runs = stored.get("runs", {}).values()
+    if not runs:  # of an experiment that only has tables
         return None
+    facts = stored.get("facts", {})
     times = [time for run in runs for span in run["time"].values() for time in span]
     return Origin(
         len(runs),
