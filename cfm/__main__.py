@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     new = verb("new-method", "write a method that runs at once, to be changed into one's own")
     new.add_argument("name", help="lower-case letters, digits and underscores")
     new.add_argument("--rule", action="store_true", help="as a program outside this package, with its rule")
+    checked = verb("check-method", "does a method keep the contract? Says so check by check, and ends with 1 if not")
+    checked.add_argument("name", help="an entry of config/methods.yaml")
     kept = verb("reference", "add the finished runs to those in results/reference")
     kept.add_argument("--experiments", default="", help="names; all enabled ones by default")
     verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")

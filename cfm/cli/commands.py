@@ -62,7 +62,16 @@ def show(budget: str, experiment: str, dataset: str, method: str) -> None:
 def new_method(budget: str, name: str, rule: bool) -> None:
     from cfm.cli.new_method import new_method as write
 
-    print(f"written: {', '.join(map(str, write(name, rule)))}; `make reproduce EXPERIMENTS=toy2d` runs it")
+    written = ", ".join(map(str, write(name, rule)))
+    print(
+        f"written: {written}; `python -m cfm check-method {name}` checks it, `make reproduce EXPERIMENTS=toy2d` runs it"
+    )
+
+
+def check_method(budget: str, name: str) -> int:
+    from cfm.cli.check_method import check_method as run
+
+    return run(budget, name)
 
 
 def data(budget: str, experiment: str, dataset: str) -> None:

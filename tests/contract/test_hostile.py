@@ -152,6 +152,7 @@ def test_hostile_names_on_the_command_line(refused: Callable[..., str], name: st
         ["collect", f"--experiment={name}"],
         ["status", f"--experiments=toy2d {name}x"],
         ["new-method", "--", name],
+        ["check-method", "--", name],
     ):
         refused(*arguments)
     Path("workflow").symlink_to(ROOT / "workflow")

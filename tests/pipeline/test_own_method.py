@@ -27,6 +27,8 @@ def test_skeletons_are_rows_and_failures_are_marked(project: Project) -> None:
     for arguments in (["steady", "--rule"], ["broken", "--rule"], ["my_idea"]):
         done = project.cfm("new-method", *arguments)
         assert done.returncode == 0, done.stderr
+    checked = project.cfm("check-method", "my_idea")
+    assert checked.returncode == 0 and checked.stdout.count(" ok\n") == 9, checked.stdout + checked.stderr
     project.replace("workflow/rules/methods/broken.py", "target =", "raise SystemExit('no luck')\ntarget =")
     (project.folder / "workflow/rules/methods/plain.smk").write_text(PLAIN)
     entries = project.folder / "config/methods.yaml"
