@@ -12,7 +12,7 @@ from typing import NoReturn
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
-from cfm.cli import commands
+from cfm.cli import cells, commands
 from cfm.errors import UserError, one_line
 
 
@@ -94,7 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = vars(_parser().parse_args(arguments))
     verb = parsed.pop("verb").replace("-", "_")
     try:
-        return getattr(commands, "list_" if verb == "list" else verb)(**parsed) or 0
+        command = getattr(cells, verb, None) or getattr(commands, "list_" if verb == "list" else verb)
+        return command(**parsed) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

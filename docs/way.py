@@ -25,7 +25,7 @@ WALK = (
     ),
     Hop(
         "The verb",
-        (("cfm/cli/commands.py", "train"),),
+        (("cfm/cli/cells.py", "train"),),
         "The rule calls `python -m cfm train --experiment toy2d --dataset moons_8gaussians --method otcfm`. The verb"
         " has `config/` read and checked, and hands settings and paths to its stage. So do the verbs that follow.",
     ),

@@ -53,8 +53,8 @@ def story(slurm: LocalSlurm, small: Project, tmp_path_factory: pytest.TempPathFa
     project = seen.project
     for verb, name in (("train", "hold"), ("objective", "stuck")):
         (project.folder / name).touch()
-        first = f"    from cfm.stages.{verb} import {'load_model' if verb == 'train' else 'measure'}\n"
-        project.replace("cfm/cli/commands.py", first, WAIT.format(name=name) + first)
+        first = f"    from cfm.stages.{verb} import {'train as run' if verb == 'train' else 'measure'}\n"
+        project.replace("cfm/cli/cells.py", first, WAIT.format(name=name) + first)
     project.replace("workflow/rules/resources.smk", '"objective": 10}', '"objective": 1}')
 
     project.replace("cfm/workflow/slurm_executor.py", "_LIMIT = 1800", "_LIMIT = 5")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cfm.__main__ import main
-from cfm.cli import commands
+from cfm.cli import cells
 
 ROOT = Path(__file__).parent.parent.parent
 DATASET = "moons_8gaussians"
@@ -22,10 +22,10 @@ def hostile_prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     smoke = folder / "config/budgets/smoke.yaml"
     smoke.write_text(smoke.read_text().replace("datasets: [gaussian_8gaussians]", f"datasets: [{DATASET}]", 1))
     with contextlib.chdir(folder):
-        commands.data("smoke", "toy2d", DATASET)
+        cells.data("smoke", "toy2d", DATASET)
         for method in ("identity", "oracle"):
-            commands.sample("smoke", "toy2d", DATASET, method, None, None)
-            commands.evaluate("smoke", "toy2d", DATASET, method, None, None)
+            cells.sample(budget="smoke", experiment="toy2d", dataset=DATASET, method=method)
+            cells.evaluate(budget="smoke", experiment="toy2d", dataset=DATASET, method=method)
     return folder
 
 

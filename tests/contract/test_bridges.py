@@ -10,7 +10,7 @@ from PIL import Image
 
 from cfm import config as configuration
 from cfm.artifacts.runs import read_runs
-from cfm.cli import commands
+from cfm.cli import cells, commands
 from cfm.config import Config
 from cfm.files import read_arrays
 from tests.conftest import ROOT
@@ -28,14 +28,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for experiment in EXPERIMENTS:
             config = configuration.load("smoke", (experiment,))
             for dataset in config.experiments[experiment].datasets:
-                commands.data("smoke", experiment, dataset)
-                methods = sorted(config.methods_of(experiment), key=lambda name: name != "identity")
-                for method in methods:
-                    where = ("smoke", experiment, dataset, method, None, None)
+                cells.data("smoke", experiment, dataset)
+                for method in config.methods_of(experiment):
+                    cell = {"budget": "smoke", "experiment": experiment, "dataset": dataset, "method": method}
                     if config.methods[method].method.trained:
-                        commands.train(*where, threads=1)
-                    commands.sample(*where)
-                    commands.evaluate(*where)
+                        cells.train(**cell)
+                    cells.sample(**cell)
+                    cells.evaluate(**cell)
             commands.collect("smoke", experiment)
     return folder
 

@@ -16,7 +16,7 @@ import torch
 from cfm import config as configuration
 from cfm.artifacts.layout import samples_path
 from cfm.artifacts.samples import read
-from cfm.cli import commands
+from cfm.cli import cells
 from cfm.cli.new_method import _FAMILY, new_method
 from cfm.config import Config
 from cfm.datasets.base import Prepared
@@ -31,6 +31,7 @@ from cfm.workflow.status import run_states
 ROOT = Path(__file__).parent.parent.parent
 DATASET = "moons_8gaussians"
 WHERE = ("toy2d", DATASET, "steady")
+CELL = {"budget": "smoke", **dict(zip(("experiment", "dataset", "method"), WHERE, strict=True))}
 SEEDS = (42, 43)
 
 
@@ -49,9 +50,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         toy = folder / "config/experiments/toy2d.yaml"
         text = re.sub(r"  euler2:(.|\n)*?  dopri5", "  dopri5", toy.read_text()).split("\nfigures:\n")[0]
         toy.write_text(text)
-        commands.data("smoke", "toy2d", DATASET)
-        commands.sample("smoke", "toy2d", DATASET, "identity", None, None)
-        commands.evaluate("smoke", "toy2d", DATASET, "identity", None, None)
+        cells.data("smoke", "toy2d", DATASET)
+        cells.sample(budget="smoke", experiment="toy2d", dataset=DATASET, method="identity")
+        cells.evaluate(budget="smoke", experiment="toy2d", dataset=DATASET, method="identity")
     return folder
 
 
@@ -80,7 +81,7 @@ def _program(old: str = "", new: str = "") -> list[str]:
 
 
 def _measured() -> dict[str, Any]:
-    commands.evaluate("smoke", *WHERE, None, None)
+    cells.evaluate(**CELL)
     found: dict[str, Any] = json.loads((_runs(_config())[42] / "metrics.json").read_text())
     return found
 
@@ -256,11 +257,11 @@ def test_failed_runs_are_forgotten_so_that_they_are_tried_again(project: Path) -
 
 def test_verbs_that_are_for_others_say_so(project: Path) -> None:
     with pytest.raises(UserError, match=r"steady is external: workflow/rules/methods/steady.smk"):
-        commands.train("smoke", *WHERE, None, None, 1)
+        cells.train(**CELL)
     with pytest.raises(UserError, match=r"steady is external: workflow/rules/methods/steady.smk"):
-        commands.sample("smoke", *WHERE, None, None)
+        cells.sample(**CELL)
     with pytest.raises(UserError, match="--method: unknown external method 'icfm'; valid: otcfm_torchcfm, steady"):
-        commands.external("smoke", "toy2d", DATASET, "icfm", None, None, None, ["true"])
+        cells.external(None, ["true"], **CELL | {"method": "icfm"})
 
 
 def test_an_entry_without_its_rule_ends_the_check(project: Path) -> None:

@@ -21,7 +21,7 @@ import torch
 from cfm.__main__ import main
 from cfm.artifacts.layout import Layout
 from cfm.artifacts.metrics import read_metrics
-from cfm.cli import commands
+from cfm.cli import cells
 from cfm.cli.reproduce import _only_one
 from cfm.datasets.reading import image_archives as image_files
 from cfm.errors import UserError
@@ -311,7 +311,7 @@ def test_a_folder_of_data_with_an_odd_name_is_a_folder(place: Path, monkeypatch:
     assert Path("results/smoke/cells/cells/data.npz").exists()
     (folder / "c.npz").write_bytes(b"no archive")
     with pytest.raises(UserError) as error:
-        commands.data("smoke", "cells", "cells")
+        cells.data("smoke", "cells", "cells")
     assert str(error.value).isprintable()
 
 

@@ -21,7 +21,6 @@ from cfm.nets.stacked import load, parts
 from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solvers.trajectory import Trajectory
-from cfm.solvers.transport import transport
 from cfm.training.batches import Pairing, training_pairs
 from cfm.training.trainer import Trainer, stack
 
@@ -137,7 +136,7 @@ class Trial:
         if net is not None and trained:
             load(net, 0, self.layers)
         start = Start(source(n), Gaussian(), stream(5, "sample"), prepared())
-        return transport(self.method, net, start, Solver("euler", steps=20))
+        return self.method.sample(net, start, Solver("euler", steps=20))
 
 
 def _stop(step: int, steps: int, text: str) -> None:
