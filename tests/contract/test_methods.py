@@ -11,6 +11,7 @@ from cfm.cli.check_method import CHECKS, outcome_of
 from cfm.cli.checks.problem import Gaussian, source
 from cfm.cli.checks.trial import Trial
 from cfm.config.registry import families
+from cfm.errors import UserError
 
 CONFIG = configuration.load("paper")
 METHODS = {name: named.method for name, named in CONFIG.methods.items()}
@@ -27,6 +28,8 @@ TRAINED = [
 ]
 # What is only in Table 1, which is made without data.
 WITHOUT_DATA = {"ve", "vp", "rectified_flow"}
+# Their networks end in one number, and torch.bmm rounds a product with one column otherwise in a stack than alone.
+ONE_COLUMN = {"icnn", "action_matching"}
 
 
 @functools.cache
@@ -44,7 +47,9 @@ def test_entry(name: str) -> None:
 
 @pytest.mark.parametrize("check", ["loss", "random numbers", "samples", "stack of seeds", "resuming", "learning"])
 @pytest.mark.parametrize("name", TRAINED)
-def test_trained(name: str, check: str) -> None:
+def test_trained(name: str, check: str, request: pytest.FixtureRequest) -> None:
+    if check == "stack of seeds" and name in ONE_COLUMN:
+        request.applymarker(pytest.mark.xfail(strict=True, raises=UserError))
     CHECKS[check](trial_of(name))
 
 

@@ -53,7 +53,8 @@ def alone_or_stacked(trial: Trial) -> None:
     if _numbers(trial.trained([SEEDS[place]]), 0) != _numbers(trial.together, place):
         raise UserError(
             f"seed {SEEDS[place]} has other numbers alone than beside {len(SEEDS) - 1} more: mix no seeds, which are "
-            "the first axis, in `loss` and `network`, and take sin, exp and the like by `batch.per_seed`"
+            "the first axis, in `loss` and `network`, take sin, exp and the like by `batch.per_seed`, and let no layer "
+            "end in one column, which torch.bmm rounds otherwise"
         )
 
 
