@@ -15,7 +15,9 @@ def test_the_readme_and_the_manual_are_read_for_what_they_show(tmp_path: Path, m
     assert shown(folder) == set()
     Path("README.md").write_text(f"![a]({folder}/toy2d/figures/a.png) [t]({folder}/toy2d/tables/t.md)\n")
     Path("docs").mkdir()
-    Path("docs/x.md").write_text(f"![b](../{folder}/toy2d/figures/b_c.gif) ![c](../results/reference/paper/d/f.png)")
+    (Path("docs") / "page.md").write_text(
+        f"![b](../{folder}/toy2d/figures/b_c.gif) ![c](../results/reference/paper/d/f.png)"
+    )
     assert shown(folder) == {folder / "toy2d/figures/a.png", folder / "toy2d/figures/b_c.gif"}
 
 

@@ -1,6 +1,6 @@
 """One training of OT-CFM keeps its numbers: a change of the code that changes results fails here within a minute.
 
-The stages data, train, sample and evaluate run as in the pipeline, on small sizes. Where a change of results is meant,
+The stages data, train, sample, source_target and evaluate run as in the pipeline, on small sizes. Where a change of results is meant,
 run this file: the failure shows the new numbers, to be written below with their date, version of torch and commit.
 """
 
@@ -14,6 +14,7 @@ from cfm.settings import Sizes, Solver, Training
 from cfm.stages.data import prepare
 from cfm.stages.evaluate import evaluate
 from cfm.stages.sample import sample
+from cfm.stages.source_target import source_target
 from cfm.stages.train import train
 
 SEED = 42
@@ -29,7 +30,7 @@ KEPT = {"npe": 0.1658335, "w2": 2.174004}
 def test_otcfm_on_moons_keeps_its_numbers(tmp_path: Path) -> None:
     config = configuration.load("paper", ("toy2d",))
     dataset, data = config.datasets["moons_8gaussians"].dataset, tmp_path / "data.npz"
-    otcfm, identity = ({SEED: tmp_path / name} for name in ("otcfm", "identity"))
+    otcfm, apart = {SEED: tmp_path / "otcfm"}, {SEED: tmp_path / "apart.json"}
 
     def report(done: int, steps: int, text: str) -> None:
         pass
@@ -38,8 +39,7 @@ def test_otcfm_on_moons_keeps_its_numbers(tmp_path: Path) -> None:
     method = config.methods["otcfm"].method
     assert train(method, TRAINING, data, otcfm, {}, tmp_path / "state", "{}", "cpu", 0, report) == {}
     sample(method, dataset, TRAINING, SOLVERS, data, otcfm, "cpu", report)
-    sample(config.methods["identity"].method, dataset, None, SOLVERS, data, identity, "cpu", report)
-    evaluate(SOLVERS, ["w2_squared"], data, identity, {}, "{}", {}, report)
-    evaluate(SOLVERS, ["npe", "w2"], data, otcfm, identity, "{}", {}, report)
+    source_target(data, "test", apart, report)
+    evaluate(SOLVERS, ["npe", "w2"], data, otcfm, apart, "{}", {}, report)
     found = json.loads((otcfm[SEED] / "metrics.json").read_text())["rk4"]["metrics"]
     assert found == pytest.approx(KEPT, rel=1e-3), found
