@@ -23,7 +23,7 @@ from cfm.methods.base import Method
 from cfm.rng import stream
 from cfm.settings import Training
 from cfm.training.batches import Pairs, training_pairs
-from cfm.training.prefetch import Supply
+from cfm.training.prefetch import Prefetch
 from cfm.training.trainer import Trainer
 
 # Until nothing of what was drawn ahead before the clock ran is left.
@@ -52,14 +52,14 @@ def job_rate(
 ) -> float:
     """One training job with so many seeds, and processes that couple ahead of it."""
     trainer = _trainer(method, dim, batch_size, seeds, device)
-    with Supply(trainer.pairing, trainer.seeds, 0, trainer.settings.steps, workers) as supply:
-        return _rate(trainer, supply.take, seconds)
+    with Prefetch(trainer.sampler, trainer.seeds, 0, trainer.settings.steps, workers) as prefetch:
+        return _rate(trainer, prefetch.take, seconds)
 
 
 def network_rate(method: Method, dim: int, batch_size: int, seeds: int, seconds: float, device: str = "cpu") -> float:
     """The floor: the network step alone, on pairs that are there already."""
     trainer = _trainer(method, dim, batch_size, seeds, device)
-    pairs = {seed: training_pairs(trainer.pairing, seed, 0) for seed in trainer.seeds}
+    pairs = {seed: training_pairs(trainer.sampler, seed, 0) for seed in trainer.seeds}
     return _rate(trainer, lambda seed, step: pairs[seed], seconds)
 
 
@@ -90,8 +90,8 @@ def _hold(barrier: Barrier) -> None:
 
 def _timed_job(method: Method, dim: int, batch_size: int, seeds: int, seconds: float) -> float:
     trainer = _trainer(method, dim, batch_size, seeds, "cpu")
-    with Supply(trainer.pairing, trainer.seeds, 0, trainer.settings.steps, 0) as supply:
-        return _rate(trainer, supply.take, seconds, _barrier.wait)
+    with Prefetch(trainer.sampler, trainer.seeds, 0, trainer.settings.steps, 0) as prefetch:
+        return _rate(trainer, prefetch.take, seconds, _barrier.wait)
 
 
 def solver_times(dim: int, batch_size: int, seconds: float) -> dict[str, float]:

@@ -34,7 +34,7 @@ def picture_rates(settings: Training, dim: int, device: str, seconds: float, war
         assert isinstance(net, PictureField)
         if not compiled:
             net.uncompiled()
-        pairs = training_pairs(trainer.pairing, 0, 0)
+        pairs = training_pairs(trainer.sampler, 0, 0)
 
         def step(trainer: Trainer = trainer, pairs: object = pairs) -> None:
             trainer.train_step(lambda seed, step: pairs)  # type: ignore[arg-type, return-value]

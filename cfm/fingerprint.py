@@ -36,12 +36,11 @@ _NOT_FOLLOWED = {
 def as_json(value: Any) -> Any:
     """Dataclasses and tuples inside `value` as dicts and lists, ready for sorted JSON.
 
-    Without the fields that are marked as `later` ones and not given (cfm/settings.py).
+    Without the fields that are marked as `later` ones and not given, and with former names (cfm/settings.py).
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: f for f in dataclasses.fields(value)}
-        given = {name: getattr(value, name) for name in fields}
-        return {k: as_json(v) for k, v in given.items() if v is not None or "later" not in fields[k].metadata}
+        given = [(field.metadata, field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+        return {m.get("formerly", k): as_json(v) for m, k, v in given if v is not None or "later" not in m}
     if isinstance(value, dict):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

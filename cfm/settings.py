@@ -24,6 +24,12 @@ class Sizes:
 LATER = {"later": True}
 
 
+def formerly(name: str) -> dict[str, str]:
+    """Marks a setting that had another name: files may still say that one, and specifications do, so that results and
+    kept runs stay valid."""
+    return {"formerly": name}
+
+
 @dataclass(frozen=True)
 class UNetSettings:
     """A U-Net for pictures, in place of the perceptron; `width` are its channels, `depth` its blocks at a resolution.
@@ -45,9 +51,9 @@ class UNetSettings:
 class Training:
     """Network and optimiser (AdamW) of one experiment.
 
-    `warmup`: steps over which the learning rate grows from zero; `clip`: the largest norm of a gradient; `average`: the
-    decay of an exponential moving average of the parameters, which is what is then looked at and, with the checkpoint
-    `average`, sampled from; `flip`: pictures are mirrored at random.
+    `warmup`: steps over which the learning rate grows from zero; `max_grad_norm`: what gradients are clipped to;
+    `ema_decay`: of an exponential moving average of the parameters, which is what is then looked at and, with the
+    checkpoint `average`, sampled from; `random_flip`: pictures are mirrored at random.
     """
 
     width: int
@@ -61,9 +67,9 @@ class Training:
     checkpoint: Literal["best", "last", "average"] = "best"
     unet: UNetSettings | None = field(default=None, kw_only=True, metadata=LATER)
     warmup: int | None = field(default=None, kw_only=True, metadata=LATER)
-    clip: float | None = field(default=None, kw_only=True, metadata=LATER)
-    average: float | None = field(default=None, kw_only=True, metadata=LATER)
-    flip: bool | None = field(default=None, kw_only=True, metadata=LATER)
+    max_grad_norm: float | None = field(default=None, kw_only=True, metadata=LATER | formerly("clip"))
+    ema_decay: float | None = field(default=None, kw_only=True, metadata=LATER | formerly("average"))
+    random_flip: bool | None = field(default=None, kw_only=True, metadata=LATER | formerly("flip"))
 
 
 @dataclass(frozen=True)
@@ -128,16 +134,16 @@ class Objective:
 class Experiment:
     """One table or figure group of the paper: data sets x methods x seeds, and what is measured.
 
-    Its methods are the entries of methods.yaml that name it under `experiments`, or those of them that are in `only`;
+    Its methods are the entries of methods.yaml that name it under `experiments`, or of those the ones in `methods`;
     `train_of` says what in `train` is different for one of them. `large_test`: those that solvers with `points: all`
     carry over the large test set too, all unless given. With `objective` nothing is trained or sampled: the regression
-    target is measured. `gpu`: it is left out where there is none, since it would take months. `by_name`: it is left
+    target is measured. `gpu`: it is left out where there is none, since it would take months. `on_request`: it is left
     out of runs that do not name it in EXPERIMENTS.
     """
 
     title: str
     datasets: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
+    methods: tuple[str, ...] = field(default=(), metadata=formerly("only"))
     seeds: tuple[int, ...] = ()
     seeds_per_job: int = 5
     sizes: Sizes | None = None
@@ -148,20 +154,20 @@ class Experiment:
     metrics: tuple[str, ...] = ()
     objective: Objective | None = None
     gpu: bool = False
-    by_name: bool = False
+    on_request: bool = field(default=False, metadata=formerly("by_name"))
     tables: dict[str, Table] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Main:
-    """config/config.yaml: where results go, which experiments run, on which device, the cores of a
-    training job, and the GPUs of one that needs a GPU."""
+    """config/config.yaml: where results go, which experiments run, on which device, the cores of a training job (if more
+    than one, processes draw and couple ahead of the network), and the GPUs of one that needs a GPU."""
 
     results: str
     experiments: tuple[str, ...]
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 1
+    coupling_workers: int = field(default=1, metadata=formerly("threads"))
     gpus: int = 1
 
 

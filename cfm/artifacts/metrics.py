@@ -32,14 +32,14 @@ def read_metrics(run: Path) -> dict[str, dict[str, Any]]:
     path = run / METRICS_FILE
     found = read_json(path)
     for solver, result in found.items():
-        wrong = _wrong(result)
-        if wrong:
-            raise UserError(f"{path}: {solver[:80]}: {wrong}; delete it and run again")
+        problem = _problem(result)
+        if problem:
+            raise UserError(f"{path}: {solver[:80]}: {problem}; delete it and run again")
         result["reason"] = one_line(result["reason"])
     return found
 
 
-def _wrong(result: Any) -> str | None:
+def _problem(result: Any) -> str | None:
     if not isinstance(result, dict) or result.keys() != {"status", "reason", "nfe", "metrics"}:
         return "status, reason, nfe and metrics are expected"
     if result["status"] not in ("ok", "failed") or not isinstance(result["reason"], str):

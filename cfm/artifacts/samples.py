@@ -89,7 +89,7 @@ def read(path: Path, data: Prepared) -> tuple[Arrays, str | None]:
         stored = read_arrays(path)
     except UserError as error:
         return {}, f"{path.name}: " + ("damaged" if path.is_file() else "was not written") + _cause(error)
-    reason = wrong(stored, data)
+    reason = problem(stored, data)
     return stored, None if reason is None else f"{path.name}: {reason}"
 
 
@@ -97,12 +97,12 @@ def _cause(error: UserError) -> str:
     return f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
 
 
-def wrong(stored: Arrays, data: Prepared) -> str | None:
+def problem(stored: Arrays, data: Prepared) -> str | None:
     """What is wrong with the arrays of a samples file, in a few words; None if they can be measured.
 
     Whether the points it ends at are finite is asked in evaluation.
     """
-    facts = _wrong_facts(stored)
+    facts = _problem_of_facts(stored)
     if facts is not None or "failure" in stored:
         return facts
     x0 = stored["x0"]
@@ -116,10 +116,10 @@ def wrong(stored: Arrays, data: Prepared) -> str | None:
         return "x0 are other points than 'test_0', or in another order"
     if "energy" in stored and not (stored["energy"].shape == (len(x0),) and np.isfinite(stored["energy"]).all()):
         return f"energy {stored['energy'].shape}: a finite number for each of {len(x0)} points is needed"
-    return _wrong_end(stored, x0) if "x1" in stored else _wrong_path(stored, x0)
+    return _problem_of_end(stored, x0) if "x1" in stored else _problem_of_path(stored, x0)
 
 
-def _wrong_facts(stored: Arrays) -> str | None:
+def _problem_of_facts(stored: Arrays) -> str | None:
     try:
         if not isinstance(json.loads(str(stored.get("provenance", "{}"))), dict):
             raise ValueError
@@ -145,7 +145,7 @@ def _wrong_facts(stored: Arrays) -> str | None:
     return None
 
 
-def _wrong_end(stored: Arrays, x0: Array) -> str | None:
+def _problem_of_end(stored: Arrays, x0: Array) -> str | None:
     if "trajectory" in stored:
         return "both x1 and trajectory: one of them is needed"
     return (
@@ -153,7 +153,7 @@ def _wrong_end(stored: Arrays, x0: Array) -> str | None:
     )
 
 
-def _wrong_path(stored: Arrays, x0: Array) -> str | None:
+def _problem_of_path(stored: Arrays, x0: Array) -> str | None:
     t, path = stored["t"], stored["trajectory"]
     if t.ndim != 1 or len(t) < 2 or not (np.diff(t) > 0).all() or not np.allclose(t[[0, -1]], (0, 1), atol=1e-5):
         return "t is to ascend from 0 to 1"

@@ -120,8 +120,8 @@ def _fetched(config: Config, experiments: str) -> tuple[Config, int]:
     """The configuration after a download of what is missing, and 2 if what came is not what was asked for."""
     from cfm.datasets.reading.sources import fetch_all
 
-    code = fetch_all(config.datasets[name].dataset for name in config.missing)
-    return _load(config.budget, experiments) if config.missing else config, code
+    code = fetch_all(config.datasets[name].dataset for name in config.unavailable)
+    return _load(config.budget, experiments) if config.unavailable else config, code
 
 
 def _load(budget: str, experiments: str) -> Config:

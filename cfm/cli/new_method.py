@@ -56,7 +56,7 @@ class {cls}(Method):
         every = np.arange(len(x0))
         return every, every
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         xt = (1 - batch.t) * batch.x0 + batch.t * batch.x1 + self.sigma * batch.eps
         return (batch.velocity(net, xt) - (batch.x1 - batch.x0)).square().mean(dim=(1, 2))
 

@@ -88,8 +88,8 @@ def _known(config: Config, there: Config, experiment: str) -> Experiment:
     """The experiment with the data sets that are on this machine or have kept runs."""
     settings, path = there.experiments[experiment], there.layout.runs(experiment)
     kept = {*read_runs(path).dataset} if path.exists() else set()
-    skipped = config.skipped(experiment)
-    names = (name for name in settings.datasets if name not in skipped or name in kept)
+    unavailable = config.unavailable_reasons(experiment)
+    names = (name for name in settings.datasets if name not in unavailable or name in kept)
     return replace(settings, datasets=tuple(names))
 
 

@@ -24,10 +24,10 @@ def check_experiment(name: str, settings: Experiment, methods: Mapping[str, Name
     for metric in settings.metrics:
         check_name(metric, measured, "metric", where / "metrics")
     members = [m.name for m in methods.values() if name in m.entry.experiments]
-    for key in ("only", "large_test", "train_of"):
+    for key in ("methods", "large_test", "train_of"):
         for method in getattr(settings, key):
             check_name(method, members, "method", where / key)
-    present = settings.only or members
+    present = settings.methods or members
     for method in present:
         teacher = methods[method].method.teacher
         if teacher is not None:

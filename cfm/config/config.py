@@ -24,8 +24,8 @@ class Config:
     """Everything that config/ says, for one budget.
 
     `asked` are the experiments as it says them; `experiments` are these without the data sets that cannot be had on
-    this machine, which `missing` names with the reason, and without those experiments that this machine cannot do or
-    that nobody named, which `refused` names.
+    this machine (`unavailable`, with the reason) and without those experiments that it cannot do or that nobody named
+    (`left_out`).
     """
 
     budget: str
@@ -34,8 +34,8 @@ class Config:
     datasets: Mapping[str, NamedDataset]
     experiments: Mapping[str, Experiment]
     asked: Mapping[str, Experiment]
-    missing: Mapping[str, str]
-    refused: Mapping[str, str]
+    unavailable: Mapping[str, str]
+    left_out: Mapping[str, str]
 
     @property
     def layout(self) -> Layout:
@@ -47,25 +47,26 @@ class Config:
             return 0
         return self.main.gpus if stage == "train" and self.asked[experiment].gpu else 1
 
-    def skipped(self, experiment: str) -> dict[str, str]:
+    def unavailable_reasons(self, experiment: str) -> dict[str, str]:
         """The data sets that an experiment goes without, each with the reason."""
         reasons = {
-            name: self.refused.get(experiment, self.missing.get(name)) for name in self.asked[experiment].datasets
+            name: self.left_out.get(experiment, self.unavailable.get(name)) for name in self.asked[experiment].datasets
         }
         return {name: reason for name, reason in reasons.items() if reason is not None}
 
     def whole(self) -> Config:
         """The same with all data sets, had or not: for what was run on another machine."""
-        return replace(self, experiments=self.asked, missing={}, refused={})
+        return replace(self, experiments=self.asked, unavailable={}, left_out={})
 
     def methods_of(self, experiment: str) -> list[str]:
         """Names of the methods that take part, in the order of methods.yaml."""
-        only = self.experiments[experiment].only
-        return [n for n, m in self.methods.items() if experiment in m.entry.experiments and (n in only or not only)]
+        chosen = self.experiments[experiment].methods
+        members = [name for name, method in self.methods.items() if experiment in method.entry.experiments]
+        return [name for name in members if name in chosen or not chosen]
 
-    def impossible(self, dataset: str, method: str) -> str | None:
+    def skip_reason(self, dataset: str, method: str) -> str | None:
         """Why the method cannot run on the data set; None if it can."""
-        return self.methods[method].method.unsupported(self.datasets[dataset].dataset)
+        return self.methods[method].method.skip_reason(self.datasets[dataset].dataset)
 
     def pairs(self, experiment: str) -> list[tuple[str, str]]:
         """The (data set, method) pairs of an experiment that can run."""
@@ -73,7 +74,7 @@ class Config:
             (dataset, method)
             for dataset in self.experiments[experiment].datasets
             for method in self.methods_of(experiment)
-            if self.impossible(dataset, method) is None
+            if self.skip_reason(dataset, method) is None
         ]
 
     def runs(self, experiment: str) -> dict[Run, Path]:
@@ -89,17 +90,17 @@ class Config:
         where = Where(f"{FOLDER}/experiments/{experiment}.yaml")
         check_name(experiment, self.experiments, "experiment", Where("--experiment"))
         check_name(dataset, self.asked[experiment].datasets, "data set", where / "datasets")
-        if dataset in self.skipped(experiment):
-            raise UserError(f"{dataset}: {self.skipped(experiment)[dataset]}")
+        if dataset in self.unavailable_reasons(experiment):
+            raise UserError(f"{dataset}: {self.unavailable_reasons(experiment)[dataset]}")
         if method is not None:
             present = self.methods_of(experiment)
             if method in self.methods and method not in present:
                 raise UserError(
                     f"{method} takes no part in {experiment} at budget '{self.budget}': see `experiments` in "
-                    f"{FOLDER}/methods.yaml, `only` in {FOLDER}/budgets; valid: {', '.join(present)}"
+                    f"{FOLDER}/methods.yaml, `methods` in {FOLDER}/budgets; valid: {', '.join(present)}"
                 )
             check_name(method, present, "method", Where(f"{FOLDER}/methods.yaml"))
-            reason = self.impossible(dataset, method)
+            reason = self.skip_reason(dataset, method)
             if reason:
                 possible = [m for d, m in self.pairs(experiment) if d == dataset]
                 raise UserError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cfm.config.registry import dataset_family, method_family
-from cfm.config.strict import PLAIN, Where, build, check_name, check_plain, load_yaml
+from cfm.config.strict import PLAIN, Where, build, check_name, check_plain, load_yaml, renamed
 from cfm.datasets.base import Dataset
 from cfm.errors import UserError
 from cfm.methods.base import Method
@@ -62,9 +62,9 @@ def load_datasets() -> dict[str, NamedDataset]:
     for entry_name, value in _entries("datasets"):
         for name, label, one in _expanded(entry_name, value):
             entry, dataset = _entry(entry_name, one, "datasets", [])
-            invalid = dataset.invalid()
-            if invalid:
-                raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: {invalid}")
+            problem = dataset.problem()
+            if problem:
+                raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: {problem}")
             if not re.fullmatch(PLAIN, name):
                 raise UserError(f"{FOLDER}/datasets.yaml: {entry_name}: makes '{name}', which is no name of a data set")
             if name in found:
@@ -116,7 +116,7 @@ def _entry(name: str, value: Any, kind: str, experiments: list[str]) -> tuple[En
     for experiment in entry.experiments:
         check_name(experiment, experiments, "experiment", where / "experiments")
     family = method_family(entry.family, where) if kind == "methods" else dataset_family(entry.family, where)
-    rest = {key: item for key, item in value.items() if key not in _ENTRY_KEYS}
+    rest = renamed(family, {key: item for key, item in value.items() if key not in _ENTRY_KEYS}, where)
     for key in rest:
         known = [*_ENTRY_KEYS, *family.__dataclass_fields__]
         check_name(key, known, "key", where)

@@ -14,7 +14,7 @@ from typing import Any
 from cfm.config.check import check_experiment
 from cfm.config.config import BUDGETS, Config, has_gpu
 from cfm.config.entries import FOLDER, NamedDataset, NamedMethod, by_name, load_datasets, load_methods
-from cfm.config.strict import Where, build, check_keys, check_name, check_plain, load_yaml
+from cfm.config.strict import Where, build, check_keys, check_name, check_plain, load_yaml, renamed
 from cfm.errors import UserError
 from cfm.settings import Experiment, Main
 
@@ -24,7 +24,7 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     check_name(budget, BUDGETS, "budget", Where("BUDGET"))
     main_file = FOLDER / "config.yaml"
     main = build(Main, load_yaml(main_file), Where(str(main_file)))
-    for key, count in (("threads", main.threads), ("gpus", main.gpus)):
+    for key, count in (("coupling_workers", main.coupling_workers), ("gpus", main.gpus)):
         if count < 1:
             raise UserError(f"{main_file}: {key}: 1 or more is expected, got {count}")
     if not re.fullmatch(r"[A-Za-z0-9_./+=][A-Za-z0-9_./+=-]*", main.results):
@@ -36,22 +36,26 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
         check_name(name, available, "experiment", Where("EXPERIMENTS"))
     methods, datasets, overlays = load_methods(available), load_datasets(), _overlays(budget, available)
     asked = {name: _experiment(name, overlays.get(name, {}), methods, datasets) for name in only or main.experiments}
-    refused = {name: _BY_NAME.format(budget, name) for name, settings in asked.items() if settings.by_name and not only}
-    refused |= {} if has_gpu(main) else {name: _NO_GPU for name, settings in asked.items() if settings.gpu}
-    used = dict.fromkeys(dataset for name in asked if name not in refused for dataset in asked[name].datasets)
-    reasons = {name: datasets[name].dataset.missing() for name in used}
-    missing = {name: reason for name, reason in reasons.items() if reason is not None}
-    config = Config(budget, main, methods, datasets, asked, asked, missing, refused)
-    return replace(config, experiments={name: _without(asked[name], config.skipped(name)) for name in asked})
+    left_out = {
+        name: _ON_REQUEST.format(budget, name) for name, settings in asked.items() if settings.on_request and not only
+    }
+    left_out |= {} if has_gpu(main) else {name: _NO_GPU for name, settings in asked.items() if settings.gpu}
+    used = dict.fromkeys(dataset for name in asked if name not in left_out for dataset in asked[name].datasets)
+    reasons = {name: datasets[name].dataset.unavailable_reason() for name in used}
+    unavailable = {name: reason for name, reason in reasons.items() if reason is not None}
+    config = Config(budget, main, methods, datasets, asked, asked, unavailable, left_out)
+    return replace(
+        config, experiments={name: _without(asked[name], config.unavailable_reasons(name)) for name in asked}
+    )
 
 
-_BY_NAME = "only when named: `make reproduce BUDGET={} EXPERIMENTS={}`"
+_ON_REQUEST = "only when named: `make reproduce BUDGET={} EXPERIMENTS={}`"
 _NO_GPU = "needs a GPU, and there is none here (if the jobs run where there is one, say `device: cuda` in config.yaml)"
 
 
-def _without(settings: Experiment, missing: Mapping[str, str]) -> Experiment:
+def _without(settings: Experiment, unavailable: Mapping[str, str]) -> Experiment:
     """The experiment without some data sets; without any, there is nothing to show."""
-    left = tuple(name for name in settings.datasets if name not in missing)
+    left = tuple(name for name in settings.datasets if name not in unavailable)
     if settings.datasets and not left:
         return replace(settings, datasets=(), tables={}, figures={})
     return replace(settings, datasets=left)
@@ -71,7 +75,7 @@ def _overlays(budget: str, experiments: list[str]) -> dict[str, Any]:
     for name, overlay in overlays.items():
         check_name(name, experiments, "experiment", where / "experiments")
         check_keys(Experiment, overlay, where / "experiments" / name, partial=True)
-    return overlays
+    return {name: renamed(Experiment, overlay, where) for name, overlay in overlays.items()}
 
 
 def _merge(base: Any, overlay: Any) -> Any:
@@ -84,7 +88,7 @@ def _experiment(
     name: str, overlay: Any, methods: Mapping[str, NamedMethod], datasets: Mapping[str, NamedDataset]
 ) -> Experiment:
     where = Where(f"{FOLDER}/experiments/{check_plain(name, 'name', Where(f'{FOLDER}/experiments'))}.yaml")
-    base = load_yaml(Path(where.file))
+    base = renamed(Experiment, load_yaml(Path(where.file)), where)
     check_keys(Experiment, base, where, partial=True)  # also where the overlay says something else
     merged = _merge(base, overlay)
     train_of = {m: _merge(merged.get("train"), changed) for m, changed in merged.get("train_of", {}).items()}

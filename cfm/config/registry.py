@@ -25,6 +25,17 @@ FOLDERS = {
 }
 
 
+# What a family might still override, which would then do nothing without a word.
+_FORMERLY = {
+    "unsupported": "skip_reason",
+    "rounds": "refresh_steps",
+    "own_pairs": "generate_pairs",
+    "player": "trained_part",
+    "missing": "unavailable_reason",
+    "invalid": "problem",
+}
+
+
 def families(kind: str) -> list[str]:
     """Names of the files of a kind, without `base` and those that help them, which begin with an underscore."""
     files = (Path(__file__).parents[1] / FOLDERS[kind]).glob("[!_]*.py")
@@ -51,4 +62,6 @@ def _family(package: str, name: str, attribute: str, where: Where) -> type:
     if not hasattr(module, attribute):
         raise UserError(f"{file}: has no '{attribute}'; end the file with {attribute} = YourClass")
     found: type = getattr(module, attribute)
+    for former in _FORMERLY.keys() & {name for base in found.__mro__ for name in vars(base)}:
+        raise UserError(f"{file}: `{former}` is not called any more: its name is `{_FORMERLY[former]}` now")
     return found

@@ -121,12 +121,35 @@ def check_keys(cls: type, value: Any, where: Where, partial: bool = False) -> di
     (an overlay, where any key may be left out)."""
     if not isinstance(value, dict):
         _wrong("a mapping", value, where)
-    hints = _hints(cls)
+    value, hints = renamed(cls, value, where), _hints(cls)
     known = [field.name for field in dataclasses.fields(cls) if field.init]
     for key in value:
         if key not in known:
             raise UserError(f"{where}: unknown key '{key}'; {nearest(str(key), known)}")
     return {key: _convert(hints[key], item, where / key, partial) for key, item in value.items()}
+
+
+def renamed(kind: Any, value: Any, where: Where) -> Any:
+    """The value with today's names in the place of former ones (cfm/settings.py), at every depth."""
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return renamed(arguments[0], value, where)
+    if not isinstance(value, dict):
+        return value
+    if typing.get_origin(kind) is dict:
+        return {key: renamed(arguments[1], item, where / key) for key, item in value.items()}
+    if not dataclasses.is_dataclass(kind):
+        return value
+    hints, found = _hints(typing.cast(type, kind)), {}
+    today = {
+        field.metadata["formerly"]: field.name for field in dataclasses.fields(kind) if "formerly" in field.metadata
+    }
+    for key, item in value.items():
+        name = today.get(key, key)
+        if name in found:
+            raise UserError(f"{where}: '{key}' and '{name}' are one key: give it once")
+        found[name] = renamed(hints[name], item, where / name) if name in hints else item
+    return found
 
 
 def schema(kind: Any) -> dict[str, Any]:
@@ -137,7 +160,8 @@ def schema(kind: Any) -> dict[str, Any]:
             "type": "object",
             "additionalProperties": False,
             "description": " ".join((kind.__doc__ or "").split()),
-            "properties": {f.name: schema(hints[f.name]) for f in fields},
+            "properties": {f.name: schema(hints[f.name]) for f in fields}
+            | {f.metadata["formerly"]: schema(hints[f.name]) | {"deprecated": True} for f in fields if _former(f)},
             "required": [f.name for f in fields if not _has_default(f)],
         }
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -155,6 +179,11 @@ def schema(kind: Any) -> dict[str, Any]:
 @functools.cache
 def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
+
+
+def _former(field: dataclasses.Field[Any]) -> bool:
+    """May a file still give it under its former name? A key that is needed has one name for editors."""
+    return "formerly" in field.metadata and _has_default(field)
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

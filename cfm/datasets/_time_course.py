@@ -46,7 +46,7 @@ class TimeCourse(Dataset):
     def span(self) -> tuple[float, float]:
         return (float(self.left_out - 1), float(self.left_out))
 
-    def invalid(self) -> str | None:
+    def problem(self) -> str | None:
         if 0 < self.left_out < self.snapshots - 1:
             return None
         return (

@@ -62,13 +62,13 @@ class Attributes(Dataset):
         """The files: the pictures, and the table of attributes if it is one of its own."""
         return [Source(self.file, self.sha256), *([Source(self.table)] if self.table else [])]
 
-    def invalid(self) -> str | None:
+    def problem(self) -> str | None:
         if self.side % 8 or self.side < 8:
             return f"side: a multiple of 8 is expected, got {self.side}"
         return None
 
-    def missing(self) -> str | None:
-        return next((reason for source in self.sources if (reason := source.missing())), None)
+    def unavailable_reason(self) -> str | None:
+        return next((reason for source in self.sources if (reason := source.unavailable_reason())), None)
 
     def stamp(self) -> str | None:
         return " ".join(stamp for source in self.sources if (stamp := source.stamp())) or None

@@ -52,11 +52,11 @@ class Dataset:
         """From when to when the samplers carry the test set; not the whole of `times` where a time is left out."""
         return (0.0, 1.0)
 
-    def invalid(self) -> str | None:
+    def problem(self) -> str | None:
         """What is wrong with the settings together, in one line; None if nothing is."""
         return None
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """Why the data cannot be had on this machine, in one line that says what to do; None if they can."""
         return None
 
@@ -167,10 +167,11 @@ class Prepared:
         """Number of points that are carried from the source of a split."""
         return len(self.arrays[f"{split}_{1 if self.gaussian_source else 0}"])
 
-    def legs(self) -> list[Leg]:
+    def intervals(self) -> list[Interval]:
         """The intervals between consecutive times, each with its two marginals."""
         return [
-            Leg(self._interval(k), start, end - start) for k, (start, end) in enumerate(itertools.pairwise(self.times))
+            Interval(self._interval(k), start, end - start)
+            for k, (start, end) in enumerate(itertools.pairwise(self.times))
         ]
 
     def around_span(self) -> Prepared:
@@ -199,7 +200,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Leg:
+class Interval:
     """An interval of a time course: two marginals, and when it begins and how long it takes."""
 
     data: Prepared

@@ -42,8 +42,8 @@ class Images(Dataset):
     def gaussian_source(self) -> bool:
         return True
 
-    def missing(self) -> str | None:
-        return next((reason for source in self._archive.sources if (reason := source.missing())), None)
+    def unavailable_reason(self) -> str | None:
+        return next((reason for source in self._archive.sources if (reason := source.unavailable_reason())), None)
 
     def fetch(self) -> None:
         for source in self._archive.sources:

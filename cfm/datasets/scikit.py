@@ -38,7 +38,7 @@ class Scikit(Dataset):
     def gaussian_source(self) -> bool:
         return True
 
-    def invalid(self) -> str | None:
+    def problem(self) -> str | None:
         if self.columns is not None and not 0 < self.columns <= _COLUMNS[self.table]:
             return f"columns: 1 to {_COLUMNS[self.table]} are expected, got {self.columns}"
         return None

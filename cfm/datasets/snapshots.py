@@ -43,8 +43,8 @@ class Snapshots(TimeCourse):
     def source(self) -> Source:
         return Source(self.file, self.sha256, self.url)
 
-    def missing(self) -> str | None:
-        return self.source.missing()
+    def unavailable_reason(self) -> str | None:
+        return self.source.unavailable_reason()
 
     def fetch(self) -> None:
         self.source.fetch()

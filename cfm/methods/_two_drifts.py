@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cfm.solvers.ode import Field
 
-PLAYERS = ("backward_drift", "forward_drift")  # of even and odd iterations
+TURNS = ("backward_drift", "forward_drift")  # of even and odd iterations
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class TwoDrifts(Method):
         names = ("forward_drift", "backward_drift")
         return nn.ModuleDict({name: StackedMLP(stack, dim, settings.width, settings.depth) for name in names})
 
-    def player(self, step: int, steps: int) -> str:
-        return PLAYERS[step * self.iterations // steps % 2]
+    def trained_part(self, step: int, steps: int) -> str:
+        return TURNS[step * self.iterations // steps % 2]
 
     def drift(self, net: nn.Module, forward: bool) -> Field:
         """F, or b in reversed time."""
@@ -61,7 +61,7 @@ class TwoDrifts(Method):
 
     def validation_loss(self, net: nn.Module, batch: Batch) -> Tensor:
         """Both drifts' errors, on the pairs of the current iteration."""
-        forward, backward = (self.loss(net, batch, player) for player in PLAYERS)
+        forward, backward = (self.loss(net, batch, trained_part) for trained_part in TURNS)
         return forward + backward
 
     def velocity(self, net: nn.Module) -> Field:

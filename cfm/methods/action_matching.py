@@ -31,7 +31,7 @@ class ActionMatching(Method):
 
         return StackedMLP(stack, dim, settings.width, settings.depth, "silu", out=1)
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         import torch
 
         (xt, _) = batch.per_seed(PATHS["linear"](0.0).sample)

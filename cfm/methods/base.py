@@ -121,6 +121,8 @@ class Method:
     """
 
     trained: ClassVar[bool] = True  # False: `sample` needs no network (controls)
+    # The method of the same experiment whose trained network this one starts from.
+    teacher: ClassVar[str | None] = None
     # Does one network learn all intervals of a time course? If not, the method sees the one that it is tested in.
     time_course: ClassVar[bool] = False
 
@@ -135,16 +137,11 @@ class Method:
         return False
 
     @property
-    def teacher(self) -> str | None:
-        """The method of the same experiment whose trained network this one starts from."""
-        return None
-
-    @property
     def conditional_path(self) -> Path | None:
         """The path p_t(x | z) whose velocity is regressed, for methods that do so."""
         return None
 
-    def unsupported(self, dataset: Dataset) -> str | None:
+    def skip_reason(self, dataset: Dataset) -> str | None:
         """Why the method cannot run on `dataset`, in a few words; None if it can."""
         return None
 
@@ -163,19 +160,19 @@ class Method:
         every = np.arange(len(x0))
         return every, every
 
-    def rounds(self, steps: int) -> Sequence[int]:
-        """The steps before which `own_pairs` draws the pairs that are trained on from there."""
+    def refresh_steps(self, steps: int) -> Sequence[int]:
+        """The steps before which `generate_pairs` draws the pairs that are trained on from there."""
         return ()
 
-    def own_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
+    def generate_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
         """Pairs that one seed's network makes before a step of so many; sources and targets in the same order."""
         raise NotImplementedError
 
-    def player(self, step: int, steps: int) -> str:
+    def trained_part(self, step: int, steps: int) -> str:
         """The part of the network that a step, of so many, trains; '' is all of it."""
         return ""
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         """The objective of every seed on its batch, shape (S,), for the part of the network that is trained."""
         raise NotImplementedError
 

@@ -44,7 +44,7 @@ class CNF(Method):
 
     time_course = True
 
-    def unsupported(self, dataset: Dataset) -> str | None:
+    def skip_reason(self, dataset: Dataset) -> str | None:
         return None if dataset.gaussian_source or dataset.time_course else "needs a standard normal source"
 
     def network(self, stack: int, dim: int, settings: Training) -> nn.Module:
@@ -52,7 +52,7 @@ class CNF(Method):
 
         return StackedMLP(stack, dim, settings.width, settings.depth, self.activation)
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         """Seed by seed: the adaptive solver must not see what it is stacked with."""
         import torch
 

@@ -43,14 +43,14 @@ class DSB(TwoDrifts):
     trajectories: int
     refresh_every: int
 
-    def rounds(self, steps: int) -> Sequence[int]:
+    def refresh_steps(self, steps: int) -> Sequence[int]:
         starts = [-(-k * steps // self.iterations) for k in range(self.iterations)]
         ends = [*starts[1:], steps]
         return [step for pair in zip(starts, ends, strict=True) for step in range(*pair, self.refresh_every)]
 
-    def own_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
+    def generate_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
         """Places (as sources), the drifts to be learnt there (as targets) and their times, from fresh trajectories."""
-        forward = self.player(step, steps) == "backward_drift"
+        forward = self.trained_part(step, steps) == "backward_drift"
         first = step * self.iterations // steps == 0
         device = next(net.parameters()).device
         arrays: dict[str, Points] = {}
@@ -81,9 +81,9 @@ class DSB(TwoDrifts):
         places, drifts, times = (column[0].cpu().numpy() for column in (after, matched, t + 1 / steps))
         return places, drifts, times
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         forward_drift, backward_drift = net.children()
-        learnt = forward_drift if player == "forward_drift" else backward_drift
+        learnt = forward_drift if trained_part == "forward_drift" else backward_drift
         error: Tensor = learnt(batch.t, batch.x0) - batch.x1
         return error.square().mean(dim=(1, 2))
 

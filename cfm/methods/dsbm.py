@@ -42,12 +42,12 @@ class DSBM(TwoDrifts):
     draws: int
     sde_steps: int
 
-    def rounds(self, steps: int) -> Sequence[int]:
+    def refresh_steps(self, steps: int) -> Sequence[int]:
         return [-(-k * steps // self.iterations) for k in range(1, self.iterations)]
 
-    def own_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
+    def generate_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
         """The network that the last iteration learnt carries the data at one end to the other."""
-        forward = self.player(step - 1, steps) == "forward_drift"
+        forward = self.trained_part(step - 1, steps) == "forward_drift"
         arrays: dict[str, Points] = {}
         for split, draws in (("train", self.draws), ("val", 1)):
             rng = stream(seed, f"own/{split}", step)
@@ -61,11 +61,11 @@ class DSBM(TwoDrifts):
             arrays |= {f"{split}_0": start if forward else end, f"{split}_1": end if forward else start}
         return Prepared(arrays, data.dim, gaussian_source=False, paired=True)
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         forward_drift, backward_drift = net.children()
         t = _MARGIN + (1 - 2 * _MARGIN) * batch.t
         xt, _ = replace(batch, t=t).per_seed(PATHS["brownian_bridge"](self.sigma).sample)
-        if player == "forward_drift":
+        if trained_part == "forward_drift":
             error: Tensor = forward_drift(t, xt) - (batch.x1 - xt) / (1 - t)
         else:
             error = backward_drift(t, xt) - (batch.x0 - xt) / t

@@ -61,7 +61,7 @@ class FlowMatching(Method):
         """The path with its bandwidth."""
         return PATHS[self.path](self.sigma)
 
-    def unsupported(self, dataset: Dataset) -> str | None:
+    def skip_reason(self, dataset: Dataset) -> str | None:
         if self.path == "variance_exploding":
             return "starts from noise that is 50 times wider than the source"
         if not PATHS[self.path].general_source and not dataset.gaussian_source:
@@ -88,7 +88,7 @@ class FlowMatching(Method):
         i, j = (np.concatenate([first + found[side] for first, found in blocks]) for side in (0, 1))
         return i, j
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         return squared_error(net, self.conditional_path, batch).mean(dim=(1, 2))
 
 

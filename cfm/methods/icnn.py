@@ -37,14 +37,14 @@ class ICNN(Method):
 
         return nn.ModuleDict({name: StackedICNN(stack, dim, settings.width, settings.depth) for name in ("f", "g")})
 
-    def player(self, step: int, steps: int) -> str:
+    def trained_part(self, step: int, steps: int) -> str:
         return "f" if step % (self.g_steps + 1) == self.g_steps else "g"
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         f, g = _potentials(net)
         y = batch.x1
         back = g.gradient(y)
-        if player == "f":
+        if trained_part == "f":
             loss = f(batch.x0).mean(dim=1) - f(back.detach()).mean(dim=1) + self.penalty * f.negativity()
         else:
             loss = (f(back) - (y * back).sum(dim=2)).mean(dim=1) + self.penalty * g.negativity()

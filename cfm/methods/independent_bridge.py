@@ -22,7 +22,7 @@ class IndependentBridge(Method):
     sigma: float
     trained = False
 
-    def unsupported(self, dataset: Dataset) -> str | None:
+    def skip_reason(self, dataset: Dataset) -> str | None:
         return None if dataset.knows_bridge else "its bridge is not known"
 
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:

@@ -36,7 +36,7 @@ class NormalizingFlow(Method):
     flow: Literal["realnvp", "maf", "glow"]
     transforms: int
 
-    def unsupported(self, dataset: Dataset) -> str | None:
+    def skip_reason(self, dataset: Dataset) -> str | None:
         if not dataset.gaussian_source:
             return "needs a standard normal source"
         if self.flow == "glow" and not can_halve_twice(dataset.dim):
@@ -55,7 +55,7 @@ class NormalizingFlow(Method):
         widths = [settings.width] * settings.depth
         return Wrapped(stack, functools.partial(ZukoFlow, self.flow, dim, self.transforms, widths))
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         import torch
 
         from cfm.nets.wrapped import Wrapped

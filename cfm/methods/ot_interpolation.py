@@ -25,7 +25,7 @@ class OTInterpolation(Method):
 
     trained = False
 
-    def unsupported(self, dataset: Dataset) -> str | None:
+    def skip_reason(self, dataset: Dataset) -> str | None:
         return None if dataset.time_course else "needs a time course"
 
     def sample(self, net: nn.Module | None, start: Start, solver: Solver) -> Trajectory:

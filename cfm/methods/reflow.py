@@ -11,7 +11,7 @@ has 2-RF. Training goes on from the teacher's network, as in the authors' code.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ from cfm.methods.base import Batch, Method
 from cfm.methods.flow_matching import squared_error
 from cfm.paths import PATHS
 from cfm.rng import stream
-from cfm.settings import Solver
+from cfm.settings import Solver, formerly
 from cfm.types import Points
 
 if TYPE_CHECKING:
@@ -36,19 +36,15 @@ class Reflow(Method):
     `euler_steps`: of the teacher's ODE.
     """
 
-    straightens: str
+    teacher: str = field(metadata=formerly("straightens"))  # type: ignore[misc]  # a setting, where others have none
     sigma: float
     draws: int
     euler_steps: int
 
-    @property
-    def teacher(self) -> str:
-        return self.straightens
-
-    def rounds(self, steps: int) -> Sequence[int]:
+    def refresh_steps(self, steps: int) -> Sequence[int]:
         return (0,)
 
-    def own_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
+    def generate_pairs(self, net: nn.Module, data: Prepared, seed: int, step: int, steps: int) -> Prepared:
         arrays: dict[str, Points] = {}
         for split, draws in (("train", self.draws), ("val", 1)):
             if data.gaussian_source:
@@ -65,7 +61,7 @@ class Reflow(Method):
         device = next(net.parameters()).device
         return integrate(net, x0, Solver("euler", steps=self.euler_steps), device).x[-1]
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         return squared_error(net, PATHS["linear"](self.sigma), batch).mean(dim=(1, 2))
 
 

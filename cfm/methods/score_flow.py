@@ -40,7 +40,7 @@ class ScoreAndFlow(FlowMatching):
         names = ("flow", "score")
         return nn.ModuleDict({name: StackedMLP(stack, dim, settings.width, settings.depth) for name in names})
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         flow, score = net.children()
         xt, ut = batch.per_seed(self.conditional_path.sample)
         weight = 2 * (batch.t * (1 - batch.t)).sqrt() / self.sigma

@@ -26,7 +26,7 @@ class Weighted(FlowMatching):
 
     time_course = False  # the weights compare all pairs of a batch with each other
 
-    def loss(self, net: nn.Module, batch: Batch, player: str = "") -> Tensor:
+    def loss(self, net: nn.Module, batch: Batch, trained_part: str = "") -> Tensor:
         (weights,) = batch.per_seed(lambda x0, x1, t, eps: [self.weights(x0, x1)])
         return (weights * squared_error(net, self.conditional_path, batch).mean(dim=2)).mean(dim=1)
 

@@ -53,11 +53,11 @@ class Stacked(nn.Module):
         shapes = ((1, *shape) if len(shape) == 1 else shape for shape in self.shapes.values())
         return [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=False)]
 
-    def alone(self, place: int) -> Self:
+    def alone(self, slot: int) -> Self:
         """One network of the stack, as a view: gradients flow to its row of `theta`."""
         one = copy.copy(self)
         one._parameters = {}
-        one.theta = self.theta[place : place + 1]  # type: ignore[assignment]
+        one.theta = self.theta[slot : slot + 1]  # type: ignore[assignment]
         return one
 
     def named_layers(self, row: Tensor) -> dict[str, Tensor]:
@@ -65,11 +65,11 @@ class Stacked(nn.Module):
         parts = row.split([*self._sizes, self._padding])
         return {name: part.reshape(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=False)}
 
-    def load_layers(self, place: int, named: Mapping[str, Tensor]) -> None:
+    def load_layers(self, slot: int, named: Mapping[str, Tensor]) -> None:
         """Set the layers of one network; the inverse of `named_layers`."""
         values = torch.cat([named[name].reshape(-1) for name in self.shapes])
         with torch.no_grad():
-            self.theta[place, : len(values)] = values
+            self.theta[slot, : len(values)] = values
 
 
 def padded(points: Tensor) -> Tensor:
@@ -88,8 +88,8 @@ def named_layers(net: nn.Module, rows: Mapping[str, Tensor]) -> dict[str, Tensor
     return {".".join(filter(None, (name, k))): x for name, layers in named.items() for k, x in layers.items()}
 
 
-def load(net: nn.Module, place: int, named: Mapping[str, Tensor]) -> None:
+def load(net: nn.Module, slot: int, named: Mapping[str, Tensor]) -> None:
     """Set the layers of one network of every part; the inverse of `named_layers`."""
     for name, part in parts(net).items():
         prefix = f"{name}." if name else ""
-        part.load_layers(place, {k.removeprefix(prefix): x for k, x in named.items() if k.startswith(prefix)})
+        part.load_layers(slot, {k.removeprefix(prefix): x for k, x in named.items() if k.startswith(prefix)})

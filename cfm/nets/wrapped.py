@@ -28,13 +28,13 @@ class Wrapped(Stacked):
 
     def initialise(self, seeds: Sequence[int], name: str = "init") -> None:
         """As the library does it, from the stream `name` of each seed."""
-        for place, seed in enumerate(seeds):
+        for slot, seed in enumerate(seeds):
             made = drawn(self.make, int(stream(seed, name).integers(2**63)))
-            self.load_layers(place, dict(made.named_parameters()))
+            self.load_layers(slot, dict(made.named_parameters()))
 
-    def call(self, place: int, method: str, *inputs: Tensor) -> Any:
+    def call(self, slot: int, method: str, *inputs: Tensor) -> Any:
         """A method of one seed's network at its inputs."""
-        return self.apply_row(self.theta[place], method, *inputs)
+        return self.apply_row(self.theta[slot], method, *inputs)
 
     def apply_row(self, row: Tensor, method: str, *inputs: Tensor) -> Any:
         """The same, given the network's row of `theta`."""

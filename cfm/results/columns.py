@@ -22,9 +22,9 @@ class Column:
     members: tuple[str, ...]
     paper: str | None
 
-    def impossible(self, config: Config, method: str) -> str | None:
+    def skip_reason(self, config: Config, method: str) -> str | None:
         """Why the method has no number here; None if it has one."""
-        return None if self.name == ALL else config.impossible(self.members[0], method)
+        return None if self.name == ALL else config.skip_reason(self.members[0], method)
 
     def by_seed(self, runs: pd.DataFrame, method: str, metric: str) -> dict[int, float]:
         """The method's values of a metric by seed; of several data sets their mean, of seeds that have them all.

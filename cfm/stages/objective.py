@@ -23,7 +23,7 @@ from cfm.fingerprint import file_digest
 from cfm.methods.base import Method
 from cfm.settings import PAIRS, Objective
 from cfm.solvers.marginal import Marginal, objective_variance
-from cfm.training.batches import Pairing, training_pairs
+from cfm.training.batches import PairSampler, training_pairs
 
 
 def measure(
@@ -36,12 +36,12 @@ def measure(
     report: Callable[[int, int, str], None],
 ) -> None:
     """Measure the seeds of `runs` (seed -> folder); a run that fails says so in its `metrics.json`."""
-    pairing = Pairing.of(method, load(data_path), settings.batch_size)
+    sampler = PairSampler.of(method, load(data_path), settings.batch_size)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
         watch, began = Stopwatch(), time.process_time()
         result: dict[str, Any]
         try:
-            value = _variance(method, pairing, settings, seed)
+            value = _variance(method, sampler, settings, seed)
             result = measured(0, {"objective_variance": value})
         except RunFailed as error:
             result = failed(str(error))
@@ -54,19 +54,19 @@ def measure(
         report(done, len(runs), f"seed {seed}")
 
 
-def _variance(method: Method, pairing: Pairing, settings: Objective, seed: int) -> float:
+def _variance(method: Method, sampler: PairSampler, settings: Objective, seed: int) -> float:
     path = method.conditional_path
     assert path is not None
-    x0, x1, _ = draw(pairing, seed, 0, settings.batches)
+    x0, x1, _ = draw(sampler, seed, 0, settings.batches)
     ahead = -(-settings.points // settings.batch_size)
-    a, b, eps = (column[: settings.points] for column in draw(pairing, seed, settings.batches, ahead))
+    a, b, eps = (column[: settings.points] for column in draw(sampler, seed, settings.batches, ahead))
     value = objective_variance(Marginal(x0, x1, path), a, b, eps, settings.times)
     if not np.isfinite(value):
         raise RunFailed(f"the variance of the objective is {value}")
     return value
 
 
-def draw(pairing: Pairing, seed: int, first: int, batches: int) -> list[Tensor]:
+def draw(sampler: PairSampler, seed: int, first: int, batches: int) -> list[Tensor]:
     """The training pairs x0, x1 and noise of some batches from step `first` on, each of shape (n, dim)."""
-    pairs = [training_pairs(pairing, seed, step) for step in range(first, first + batches)]
+    pairs = [training_pairs(sampler, seed, step) for step in range(first, first + batches)]
     return [torch.from_numpy(np.concatenate([getattr(p, name) for p in pairs])) for name in ("x0", "x1", "eps")]

@@ -11,7 +11,7 @@ from cfm.artifacts.training_log import Row
 
 @dataclass
 class History:
-    """What is known of each seed of the stack, by its place: rows, best step, reason of failure."""
+    """What is known of each seed of the stack, by its slot: rows, best step, reason of failure."""
 
     rows: list[list[Row]]
     best_step: list[int]
@@ -22,11 +22,11 @@ class History:
     def empty(cls, stack_size: int) -> History:
         return cls([[] for _ in range(stack_size)], [0] * stack_size, [math.inf] * stack_size)
 
-    def seconds(self, place: int) -> float:
+    def seconds(self, slot: int) -> float:
         """This seed's seconds so far: its own couplings, its share of steps (drawing included) and of checks."""
-        if not self.rows[place]:
+        if not self.rows[slot]:
             return 0.0
-        last = self.rows[place][-1]
+        last = self.rows[slot][-1]
         return last.seconds_coupling + last.seconds_step + last.seconds_validation
 
     def to_json(self) -> str:

@@ -31,7 +31,7 @@ class Optimiser:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.average = self.theta() if settings.average is not None else None
+        self.average = self.theta() if settings.ema_decay is not None else None
 
     def theta(self) -> dict[str, Tensor]:
         """A copy of the parameters of every part, one row for each seed."""
@@ -41,25 +41,25 @@ class Optimiser:
         """The parameters that are looked at and sampled from, not copied: the average, if there is one."""
         return self.average or {name: part.theta.detach() for name, part in self.parts.items()}
 
-    def step(self, loss: Tensor, step: int, player: str = "") -> None:
+    def step(self, loss: Tensor, step: int, trained_part: str = "") -> None:
         """Step number `step`, from 0, down the loss of every seed, shape (S,), for one part of the network or all."""
         self.adam.zero_grad(set_to_none=True)
         # Each seed's loss depends on its own rows of theta only; parts whose turn it is not stay as they are.
-        trained = [part.theta for name, part in self.parts.items() if player in ("", name)]
+        trained = [part.theta for name, part in self.parts.items() if trained_part in ("", name)]
         loss.sum().backward(inputs=trained)
         gradients = [theta.grad for theta in trained if theta.grad is not None]
         self.share.average(gradients)
-        if self.settings.clip is not None:
-            _clip(gradients, self.settings.clip)
+        if self.settings.max_grad_norm is not None:
+            _clip(gradients, self.settings.max_grad_norm)
         if self.settings.warmup:
             # As the authors' schedule, whose first step has length zero.
             share = min(step / self.settings.warmup, 1.0)
             self.adam.param_groups[0]["lr"] = share * self.settings.learning_rate
         self.adam.step()
         if self.average is not None:
-            assert self.settings.average is not None
+            assert self.settings.ema_decay is not None
             for name, part in self.parts.items():
-                self.average[name].lerp_(part.theta.detach(), 1 - self.settings.average)
+                self.average[name].lerp_(part.theta.detach(), 1 - self.settings.ema_decay)
 
     @contextlib.contextmanager
     def looked_at(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 
 from cfm.errors import RunFailed, UserError
-from cfm.training.batches import Pairing, Pairs, training_pairs
+from cfm.training.batches import Pairs, PairSampler, training_pairs
 
 # Steps of one seed that a worker draws in one go, and how many such blocks of a seed wait for their turn.
 _BLOCK, _AHEAD = 16, 2
@@ -28,23 +28,23 @@ class Block:
     failure: str | None = None
 
 
-class Supply:
+class Prefetch:
     """Pairs of a stack of seeds from step `first` to `steps`, to be taken in order. A context manager.
 
     Processes and not threads draw ahead: what is Python in a batch would otherwise hold up the network's step.
     """
 
-    def __init__(self, pairing: Pairing, seeds: Sequence[int], first: int, steps: int, workers: int) -> None:
-        self.pairing, self.steps = pairing, steps
+    def __init__(self, sampler: PairSampler, seeds: Sequence[int], first: int, steps: int, workers: int) -> None:
+        self.sampler, self.steps = sampler, steps
         self._waiting: dict[int, deque[Future[Block]]] = {seed: deque() for seed in seeds}
         self._blocks = {seed: Block(first, []) for seed in seeds}
         self._next = dict.fromkeys(seeds, first)
         self._pool: ProcessPoolExecutor | None = None
         if workers:
             # Not forked: PyTorch and CUDA have threads of their own, which a copy of the process would lack.
-            self._pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (pairing,))
+            self._pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (sampler,))
 
-    def __enter__(self) -> Supply:
+    def __enter__(self) -> Prefetch:
         for _ in range(_AHEAD):
             for seed in self._waiting:
                 self._order(seed)
@@ -57,7 +57,7 @@ class Supply:
     def take(self, seed: int, step: int) -> Pairs:
         """The pairs of one seed at one step; raises RunFailed if they cannot be drawn."""
         if self._pool is None:
-            return training_pairs(self.pairing, seed, step)
+            return training_pairs(self.sampler, seed, step)
         block = self._blocks[seed]
         if step == block.first + len(block.pairs) and block.failure is None:
             try:
@@ -78,13 +78,13 @@ class Supply:
             self._next[seed] = last
 
 
-_pairing: Pairing  # of a worker process, set once
+_sampler: PairSampler  # of a worker process, set once
 
 
-def _begin(pairing: Pairing) -> None:
+def _begin(sampler: PairSampler) -> None:
     """Start of a worker: Ctrl-C is for the process that trains, and when that is gone the worker goes too."""
-    global _pairing
-    _pairing = pairing
+    global _sampler
+    _sampler = sampler
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     assert parent is not None
@@ -101,7 +101,7 @@ def _draw(seed: int, first: int, last: int) -> Block:
     pairs: list[Pairs] = []
     for step in range(first, last):
         try:
-            pairs.append(training_pairs(_pairing, seed, step))
+            pairs.append(training_pairs(_sampler, seed, step))
         except RunFailed as error:
             return Block(first, pairs, str(error))
     return Block(first, pairs)

@@ -22,12 +22,12 @@ from cfm.methods.base import Batch, Method
 from cfm.nets.stacked import load, named_layers, parts
 from cfm.rng import stream
 from cfm.settings import Training
-from cfm.training.batches import COLUMNS, Pairing, Pairs, validation_pairs
+from cfm.training.batches import COLUMNS, Pairs, PairSampler, validation_pairs
 from cfm.training.data_parallel import join
 from cfm.training.history import History
 from cfm.training.learning_curve import Distances, due, validation_distances
 from cfm.training.optimiser import Optimiser
-from cfm.training.prefetch import Supply
+from cfm.training.prefetch import Prefetch
 
 _WARM = 20  # steps after which the speed is measured, over as many
 _LONG = 0.25  # hours of training that are foretold
@@ -54,8 +54,8 @@ class Trainer:
         self.method, self.settings, self.seeds = method, settings, list(seeds)
         self.data = method.view(data)
         self.share = join(device, settings.batch_size)
-        self.pairing = replace(
-            Pairing.of(method, self.data, settings.batch_size), flip=bool(settings.flip), share=self.share
+        self.sampler = replace(
+            PairSampler.of(method, self.data, settings.batch_size), flip=bool(settings.random_flip), share=self.share
         )
         self.device, self.state, self.workers = device, state, workers
         self.net = method.network(len(seeds), data.dim, settings)
@@ -69,7 +69,7 @@ class Trainer:
         self.best = self.optimiser.theta()
         self.history = History.empty(len(seeds))
         self.step = 0
-        self._round = -1  # the step before which the networks last drew their own pairs
+        self._refreshed = -1  # the step before which the networks last drew their own pairs
         self._seconds = [[0.0, 0.0, 0.0] for _ in seeds]
         self._seconds_before = copy.deepcopy(self._seconds)
         self._measuring = [0.0 for _ in seeds]
@@ -82,19 +82,21 @@ class Trainer:
 
     def run(self, report: Callable[[int, int, str], None]) -> None:
         """Train to the last step; `report(step, steps, text)` after every check."""
-        rounds = self.method.rounds(self.settings.steps)
+        refresh_steps = self.method.refresh_steps(self.settings.steps)
         while self.step < self.settings.steps and len(self.history.failures) < len(self.seeds):
-            if self.step in rounds and self._round != self.step:
-                self._draw_own_pairs()
-            self._run_round(min((step for step in rounds if step > self.step), default=self.settings.steps), report)
+            if self.step in refresh_steps and self._refreshed != self.step:
+                self._generate_pairs()
+            self._run_until(
+                min((step for step in refresh_steps if step > self.step), default=self.settings.steps), report
+            )
 
-    def _run_round(self, end: int, report: Callable[[int, int, str], None]) -> None:
+    def _run_until(self, end: int, report: Callable[[int, int, str], None]) -> None:
         every, steps = self.settings.validate_every, self.settings.steps
-        validation = self._pairs(lambda seed: validation_pairs(self.pairing, seed), "val")
-        with Supply(self.pairing, self.seeds, self.step, end, self.workers) as supply:
+        validation = self._pairs(lambda seed: validation_pairs(self.sampler, seed), "val")
+        with Prefetch(self.sampler, self.seeds, self.step, end, self.workers) as prefetch:
             first, warm = self.step, 0.0
             while self.step < end and len(self.history.failures) < len(self.seeds):
-                self.train_step(supply.take)
+                self.train_step(prefetch.take)
                 if self.step == first + _WARM:
                     warm = time.perf_counter()
                 elif self.step == first + 2 * _WARM:
@@ -112,17 +114,17 @@ class Trainer:
         if hours > _LONG and self.share.first:
             report(self.step, steps, f"{1000 * seconds_per_step:.0f} ms a step: about {hours:.1f} hours to go")
 
-    def _draw_own_pairs(self) -> None:
+    def _generate_pairs(self) -> None:
         began, own = time.perf_counter(), {}
-        for place, seed in enumerate(self.seeds):
+        for slot, seed in enumerate(self.seeds):
             if seed not in self.history.failures:
                 try:
-                    own[seed] = self.method.own_pairs(
-                        self._alone(place), self.data, seed, self.step, self.settings.steps
+                    own[seed] = self.method.generate_pairs(
+                        self._alone(slot), self.data, seed, self.step, self.settings.steps
                     )
                 except RunFailed as error:
                     self.history.failures[seed] = str(error)
-        self.pairing, self._round = replace(self.pairing, own=own), self.step
+        self.sampler, self._refreshed = replace(self.sampler, generated=own), self.step
         self._share(0, time.perf_counter() - began)
 
     def train_step(self, take: Callable[[int, int], Pairs]) -> None:
@@ -131,9 +133,9 @@ class Trainer:
         began = time.perf_counter()
         if self.settings.unet is not None and self.settings.unet.dropout:
             torch.manual_seed(int(stream(self.seeds[0], f"dropout/{self.share.rank}", self.step).integers(2**63)))
-        player = self.method.player(self.step, self.settings.steps)
-        loss = self.method.loss(self.net, stack(pairs, self.device), player)
-        self.optimiser.step(loss, self.step, player)
+        trained_part = self.method.trained_part(self.step, self.settings.steps)
+        loss = self.method.loss(self.net, stack(pairs, self.device), trained_part)
+        self.optimiser.step(loss, self.step, trained_part)
         self._loss_sum += loss.detach()
         self.step += 1
         self._share(1, time.perf_counter() - began)
@@ -141,26 +143,26 @@ class Trainer:
             spent[0] += of_seed.coupling_seconds
             spent[1] += of_seed.drawing_seconds
 
-    def work_seconds(self, place: int) -> dict[str, float]:
+    def work_seconds(self, slot: int) -> dict[str, float]:
         """What this process has spent on one seed: couplings, its share of network steps and checks, distances."""
-        spent = np.subtract(self._seconds[place], self._seconds_before[place])
+        spent = np.subtract(self._seconds[slot], self._seconds_before[slot])
         network = float(spent[1] + spent[2])
-        return {"coupling": float(spent[0]), "network": network, "distance": self._measuring[place]}
+        return {"coupling": float(spent[0]), "network": network, "distance": self._measuring[slot]}
 
-    def layers(self, place: int, which: str) -> dict[str, Tensor]:
+    def layers(self, slot: int, which: str) -> dict[str, Tensor]:
         """Named tensors of one of a seed's networks, see `checkpoints`."""
         theta = self.best if which == "best" else self.optimiser.theta() if which == "last" else self.optimiser.average
         assert theta is not None
-        return named_layers(self.net, {name: rows[place] for name, rows in theta.items()})
+        return named_layers(self.net, {name: rows[slot] for name, rows in theta.items()})
 
     @property
     def checkpoints(self) -> list[str]:
         """The networks that there are: the one with the least validation loss, the last, and the average."""
         return ["best", "last"] if self.optimiser.average is None else ["best", "last", "average"]
 
-    def _alone(self, place: int) -> torch.nn.Module:
+    def _alone(self, slot: int) -> torch.nn.Module:
         net = self.method.network(1, self.data.dim, self.settings)
-        load(net, 0, self.layers(place, self.checkpoints[-1]))
+        load(net, 0, self.layers(slot, self.checkpoints[-1]))
         return net.to(self.device).eval()
 
     def _pairs(self, draw: Callable[[int], Pairs], split: str) -> list[Pairs]:
@@ -178,7 +180,7 @@ class Trainer:
                             f"seed {seed}: {error} (and the other processes cannot go on without it)"
                         ) from None
                     failures[seed] = str(error)
-            pairs.append(self.pairing.blank(split, self.data.target("train").shape[1:]))
+            pairs.append(self.sampler.blank(split, self.data.target("train").shape[1:]))
         return pairs
 
     def _check(self, validation: list[Pairs]) -> None:
@@ -193,25 +195,25 @@ class Trainer:
         self._loss_sum.zero_()
         self._share(2, time.perf_counter() - began)
         shown = self.optimiser.shown()
-        for place, seed in enumerate(self.seeds):
-            found = self._distances(place, seed)
-            row = Row(self.step, train_loss[place], val_loss[place], *self._seconds[place])
+        for slot, seed in enumerate(self.seeds):
+            found = self._distances(slot, seed)
+            row = Row(self.step, train_loss[slot], val_loss[slot], *self._seconds[slot])
             row.val_w2, row.val_frechet = found.w2, found.frechet
-            self.history.rows[place].append(row)
+            self.history.rows[slot].append(row)
             if not math.isfinite(row.train_loss):
                 self.history.failures.setdefault(seed, f"the loss is not finite by step {self.step}")
-            if row.val_loss < self.history.best_loss[place]:
-                self.history.best_loss[place], self.history.best_step[place] = row.val_loss, self.step
+            if row.val_loss < self.history.best_loss[slot]:
+                self.history.best_loss[slot], self.history.best_step[slot] = row.val_loss, self.step
                 for name in self.parts:
-                    self.best[name][place] = shown[name][place]
+                    self.best[name][slot] = shown[name][slot]
 
-    def _distances(self, place: int, seed: int) -> Distances:
+    def _distances(self, slot: int, seed: int) -> Distances:
         """On the validation set, at the checks of the learning curve; a measurement, no part of the training."""
         if seed in self.history.failures or not due(self.step, self.settings.validate_every, self.settings.steps):
             return Distances()
         began = time.perf_counter()
-        found = validation_distances(self.method, self._alone(place), self.data, seed)
-        self._measuring[place] += time.perf_counter() - began
+        found = validation_distances(self.method, self._alone(slot), self.data, seed)
+        self._measuring[slot] += time.perf_counter() - began
         return found
 
     def _share(self, column: int, seconds: float) -> None:
@@ -224,9 +226,9 @@ class Trainer:
 
     def _save(self) -> None:
         tensors = self.optimiser.state() | {f"best.{name}": rows for name, rows in self.best.items()}
-        for seed, own in self.pairing.own.items():  # copied: seeds may share the stored source
+        for seed, own in self.sampler.generated.items():  # copied: seeds may share the stored source
             tensors |= {f"own.{seed}.{name}": torch.from_numpy(points.copy()) for name, points in own.arrays.items()}
-        metadata = {"step": str(self.step), "round": str(self._round), "history": self.history.to_json()}
+        metadata = {"step": str(self.step), "round": str(self._refreshed), "history": self.history.to_json()}
         write_tensors(self.state, tensors, metadata)
 
     def _load(self) -> None:
@@ -238,8 +240,8 @@ class Trainer:
             _, seed, name = key.split(".")
             own.setdefault(int(seed), {})[name] = tensors[key].numpy()
         prepared = {seed: Prepared(arrays, self.data.dim, False, paired=True) for seed, arrays in own.items()}
-        self.pairing = replace(self.pairing, own=prepared)
-        self.step, self._round = int(metadata["step"]), int(metadata["round"])
+        self.sampler = replace(self.sampler, generated=prepared)
+        self.step, self._refreshed = int(metadata["step"]), int(metadata["round"])
         self.history = History.from_json(metadata["history"])
         last = (rows[-1] for rows in self.history.rows)
         self._seconds = [[r.seconds_coupling, r.seconds_step, r.seconds_validation] for r in last]

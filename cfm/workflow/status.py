@@ -76,7 +76,7 @@ def described(config: Config) -> dict[str, str]:
 
 def absent_files(datasets: Mapping[str, NamedDataset]) -> dict[str, str]:
     """Of the data sets, by group, those that cannot be had on this machine, with the reason."""
-    reasons = {name: named.dataset.missing() for name, named in datasets.items()}
+    reasons = {name: named.dataset.unavailable_reason() for name, named in datasets.items()}
     return by_group(datasets, {name: reason for name, reason in reasons.items() if reason is not None})
 
 
@@ -90,7 +90,7 @@ def skipped_lines(config: Config) -> list[str]:
     return [
         f"skipped: {experiment}/{name}: {reason}"
         for experiment in config.experiments
-        for name, reason in by_group(config.datasets, config.skipped(experiment)).items()
+        for name, reason in by_group(config.datasets, config.unavailable_reasons(experiment)).items()
     ]
 
 

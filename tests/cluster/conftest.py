@@ -19,7 +19,7 @@ __all__ = ["fresh", "numbers"]  # fixtures
 
 BUDGET = f"""{tiny_toy2d("icfm, identity", "gaussian_8gaussians")}\
   objective:
-    only: [icfm]
+    methods: [icfm]
     datasets: [gaussian_8gaussians]
     seeds: [42]
     sizes: {{train: 300, val: 50, test: 60, test_large: 80}}

@@ -150,9 +150,9 @@ def test_a_wrong_npz_is_said_in_one_line(folder: Path) -> None:
 
 
 def test_what_is_missing_is_named_with_its_place(folder: Path) -> None:
-    assert GREY.missing() is None and CELEBA.missing() is None
+    assert GREY.unavailable_reason() is None and CELEBA.unavailable_reason() is None
     (folder / "list_attr_celeba.txt").unlink()
-    reason = CELEBA.missing()
+    reason = CELEBA.unavailable_reason()
     assert reason == f"list_attr_celeba.txt is not there: put it at {folder}/cache/list_attr_celeba.txt or into the " \
         "folder CFM_DATA"  # fmt: skip
 
@@ -284,5 +284,5 @@ def test_celeba_is_forty_data_sets_with_the_papers_name_and_no_other_has_it() ->
 
 @pytest.mark.parametrize("side", [0, 12, -8])
 def test_a_side_that_cannot_be_halved_three_times_is_refused(side: int) -> None:
-    assert dataclasses.replace(GREY, side=side).invalid() == f"side: a multiple of 8 is expected, got {side}"
-    assert GREY.invalid() is None
+    assert dataclasses.replace(GREY, side=side).problem() == f"side: a multiple of 8 is expected, got {side}"
+    assert GREY.problem() is None

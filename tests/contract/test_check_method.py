@@ -23,7 +23,7 @@ from cfm.solvers.trajectory import straight_line
 _EQUATION = (
     "    L(theta) = E |v_theta(t, xt) - (x1 - x0)|^2,  xt = (1 - t) x0 + t x1 + sigma eps\n\nis what it minimises"
 )
-WITH_DATA = {"experiments": ["toy2d"], "impossible": {"gaussian_moons": None}}
+WITH_DATA = {"experiments": ["toy2d"], "skip_reasons": {"gaussian_moons": None}}
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class _ICFM(FlowMatching):
 
 
 class _MeanOverSeeds(_ICFM):
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         return super().loss(net, batch).mean()
 
 
 class _NotFinite(_ICFM):
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         return super().loss(net, batch) / 0
 
 
 class _WithoutNetwork(_ICFM):
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         return batch.x1.mean(dim=(1, 2))
 
 
@@ -54,28 +54,28 @@ class _OnePartUntrained(_ICFM):
     def network(self, stack, dim, settings):  # type: ignore[no-untyped-def]
         return torch.nn.ModuleDict({name: super(_ICFM, self).network(stack, dim, settings) for name in ("one", "two")})
 
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         return super().loss(net["one"], batch)
 
 
 class _GradientNotFinite(_ICFM):
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         v = batch.velocity(net, batch.x0)
         return super().loss(net, batch) + ((v - v.detach()).square().sum(dim=2)).sqrt().mean(dim=1)
 
 
 class _GlobalNoise(_ICFM):
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         return super().loss(net, dataclasses.replace(batch, eps=torch.randn_like(batch.eps)))
 
 
 class _OneForAll(_ICFM):
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         return super().loss(net, batch).mean().expand(len(batch.x0))
 
 
 class _LooksAtOthers(_ICFM):
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         return super().loss(net, dataclasses.replace(batch, x1=batch.x1 - batch.x1.mean(dim=(0, 1))))
 
 
@@ -85,7 +85,7 @@ class _Remembers(_ICFM):
 
     losses: list[float] = field(default_factory=list)
 
-    def loss(self, net, batch, player=""):  # type: ignore[no-untyped-def]
+    def loss(self, net, batch, trained_part=""):  # type: ignore[no-untyped-def]
         self.losses.append(1.0)
         return super().loss(net, batch) * (2.0 if len(self.losses) > 15 else 1.0)
 
@@ -161,8 +161,8 @@ def test_a_file_says_what_it_is(old: str, new: str, text: str | None, monkeypatc
 
 
 def test_runs_on_a_data_set_of_its_experiments() -> None:
-    def said(experiments: list[str], impossible: dict[str, str | None]) -> str:
-        return outcome_of(CHECKS["data sets"], Trial(_ICFM(), experiments=experiments, impossible=impossible))
+    def said(experiments: list[str], skip_reasons: dict[str, str | None]) -> str:
+        return outcome_of(CHECKS["data sets"], Trial(_ICFM(), experiments=experiments, skip_reasons=skip_reasons))
 
     assert "add `experiments: [toy2d]` to its entry" in said([], {})
     assert "(moons: needs pictures)" in said(["toy2d"], {"moons": "needs pictures"})

@@ -72,7 +72,7 @@ WRONG = [
     ("config.yaml", "couplings,", "coupling,", r"config.yaml: experiments: unknown experiment 'coupling'; did you mean 'couplings'"),
     ("budgets/quick.yaml", "rf2: {steps:", "rf2: {step:", r"quick.yaml: experiments.toy2d.train_of.rf2: unknown key 'step'; did you mean 'steps'"),
     ("budgets/quick.yaml", "toy2d:", "toyd:", r"quick.yaml: experiments: unknown experiment 'toyd'; did you mean 'toy2d'"),
-    ("budgets/smoke.yaml", "only: [icfm,", "only: [icmf,", r"experiments/objective.yaml: only: unknown method 'icmf'; did you mean 'icfm'"),
+    ("budgets/smoke.yaml", "methods: [icfm,", "methods: [icmf,", r"experiments/objective.yaml: methods: unknown method 'icmf'; did you mean 'icfm'"),
     ("experiments/objective.yaml", "metrics: [objective_variance]", "metrics: [npe]", r"objective.yaml: metrics: unknown metric 'npe'"),
     ("experiments/toy2d.yaml", "metrics: [w2,", "metrics: [objective_variance,", r"toy2d.yaml: metrics: unknown metric 'objective_variance'"),
     ("experiments/objective.yaml", "objective: {", "train_: {", r"objective.yaml: unknown key 'train_'; did you mean 'train'"),
@@ -134,6 +134,46 @@ def test_a_failing_check_takes_no_torch_and_little_time(folder: Path) -> None:
     lines = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert lines == ["error: config/methods.yaml: icfm: unknown key 'sigm'; did you mean 'sigma'?"]
     assert "torch" not in done.stderr
+
+
+FORMER = {
+    "experiments/cifar10.yaml": [("ema_decay:", "average:"), ("max_grad_norm:", "clip:"), ("random_flip:", "flip:")],
+    "budgets/quick.yaml": [("methods:", "only:"), ("on_request:", "by_name:"), ("ema_decay:", "average:")],
+    "methods.yaml": [("teacher:", "straightens:")],
+    "config.yaml": [("coupling_workers:", "threads:")],
+}
+
+
+def test_former_names_of_keys_mean_the_same(folder: Path) -> None:
+    """Settings, and what they are told apart by, are those of today's names, also where only an overlay is old."""
+    budgets = ("quick", "paper")
+    before = {budget: configuration.load(budget) for budget in budgets}
+    for file, keys in FORMER.items():
+        text = (folder / file).read_text()
+        for today, former in keys:
+            assert today in text, (file, today)
+            text = text.replace(today, former)
+        (folder / file).write_text(text)
+        assert {budget: configuration.load(budget) for budget in budgets} == before
+    spec = before["paper"].spec("train", "toy2d", "gaussian_moons", "rf2")
+    assert '"straightens":"icfm"' in spec and "teacher" not in json.loads(spec)["method"]
+    pictures = json.loads(before["paper"].whole().spec("train", "cifar10", "cifar10", "otcfm_pictures"))["train"]
+    assert {"average", "clip", "flip"} <= pictures.keys() and not {"ema_decay", "max_grad_norm"} & pictures.keys()
+
+
+def test_a_key_under_both_its_names_is_an_error(folder: Path) -> None:
+    _replace(folder / "config.yaml", "coupling_workers: 1", "coupling_workers: 1\nthreads: 2")
+    with pytest.raises(UserError, match=r"config.yaml: 'threads' and 'coupling_workers' are one key: give it once"):
+        configuration.load("quick")
+
+
+def test_a_family_that_overrides_a_former_name_is_told_todays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what it says there would do nothing, without a word."""
+    from cfm.methods.flow_matching import FlowMatching
+
+    monkeypatch.setattr(FlowMatching, "unsupported", lambda self, dataset: "never", raising=False)
+    with pytest.raises(UserError, match=r"flow_matching.py: `unsupported` .* its name is `skip_reason` now"):
+        configuration.load("quick")
 
 
 def test_settings_are_canonical() -> None:
@@ -198,11 +238,11 @@ def test_the_large_test_set_may_be_for_some_methods_only(folder: Path) -> None:
 
 
 def test_an_experiment_may_be_restricted_to_some_methods(folder: Path) -> None:
-    _replace(folder / "experiments/toy2d.yaml", "seeds: [42,", "only: [icfm, rf2, identity]\nseeds: [42,")
+    _replace(folder / "experiments/toy2d.yaml", "seeds: [42,", "methods: [icfm, rf2, identity]\nseeds: [42,")
     config = configuration.load("paper")
     assert config.methods_of("toy2d") == ["icfm", "rf2", "identity"]
     assert {m for _, m in config.pairs("toy2d")} == {"icfm", "rf2", "identity"}
-    _replace(folder / "experiments/toy2d.yaml", "only: [icfm, rf2,", "only: [rf2,")
+    _replace(folder / "experiments/toy2d.yaml", "methods: [icfm, rf2,", "methods: [rf2,")
     with pytest.raises(UserError, match=r"rf2\.teacher: unknown method 'icfm'"):
         configuration.load("paper")
 

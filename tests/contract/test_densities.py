@@ -29,7 +29,7 @@ from cfm.stages.data import prepare
 from cfm.stages.evaluate import evaluate
 from cfm.stages.sample import sample
 from cfm.stages.train import train
-from cfm.training.batches import Pairing, training_pairs, validation_pairs
+from cfm.training.batches import PairSampler, training_pairs, validation_pairs
 from cfm.training.learning_curve import Distances, validation_distances
 
 CONFIG = configuration.load("paper")
@@ -129,12 +129,12 @@ def test_batches_of_weighted_points_have_the_targets_distribution(tmp_path: Path
     prepare(_Normal("importance"), Sizes(20_000, 5_000, 100, 100), tmp_path / "data.npz")
     data = load(tmp_path / "data.npz")
     method = CONFIG.methods["icfm"].method
-    pairing = Pairing.of(method, data, 500)
-    x1 = np.concatenate([training_pairs(pairing, 0, step).x1 for step in range(40)])
+    sampler = PairSampler.of(method, data, 500)
+    x1 = np.concatenate([training_pairs(sampler, 0, step).x1 for step in range(40)])
     assert np.abs(x1.mean(axis=0) - 0.5).max() < 0.05 and np.abs(x1.std(axis=0) - 1).max() < 0.05
-    validation = validation_pairs(pairing, 0).x1
+    validation = validation_pairs(sampler, 0).x1
     assert len(validation) == 5000 and np.abs(validation.mean(axis=0) - 0.5).max() < 0.1
-    np.testing.assert_array_equal(training_pairs(pairing, 0, 7).x1, training_pairs(pairing, 0, 7).x1)
+    np.testing.assert_array_equal(training_pairs(sampler, 0, 7).x1, training_pairs(sampler, 0, 7).x1)
     assert validation_distances(method, method.network(1, 3, TRAINING), data, 0) == Distances()
 
 

@@ -164,7 +164,7 @@ def test_what_is_not_there_is_skipped_and_the_rest_remains(folder: Path) -> None
     config = configuration.load("quick", ("cells",))
     branching = ("branching_without_1", "branching_without_2", "branching_without_3")
     assert config.experiments["cells"].datasets == branching and config.experiments["cells"].tables
-    skipped = config.skipped("cells")
+    skipped = config.unavailable_reasons("cells")
     assert [*skipped] == ["absent_without_1", "absent_without_2"]
     for part in ("nowhere.npz", "sha256 abc", "http://127.0.0.1:1/nowhere.npz", str(folder.parent / "cache")):
         assert all(part in reason for reason in skipped.values())
@@ -172,7 +172,7 @@ def test_what_is_not_there_is_skipped_and_the_rest_remains(folder: Path) -> None
     assert {state.dataset for state in run_states(config)} == set(branching)
     with pytest.raises(UserError, match=r"absent_without_1: nowhere.npz .* is not there"):
         config.require("cells", "absent_without_1")
-    assert configuration.load("quick").skipped("toy2d") == {}
+    assert configuration.load("quick").unavailable_reasons("toy2d") == {}
 
 
 def test_an_experiment_may_lose_all_its_data(folder: Path) -> None:
@@ -181,7 +181,7 @@ def test_an_experiment_may_lose_all_its_data(folder: Path) -> None:
     config = configuration.load("quick", ("cells", "taxonomy"))
     lost = config.experiments["cells"]
     assert (lost.datasets, lost.tables, lost.figures) == ((), {}, {})
-    assert config.runs("cells") == {} and len(config.skipped("cells")) == 2
+    assert config.runs("cells") == {} and len(config.unavailable_reasons("cells")) == 2
     assert config.experiments["taxonomy"].tables  # it never had data
 
 
@@ -192,7 +192,7 @@ def test_what_needs_a_gpu_is_skipped_where_there_is_none(folder: Path, monkeypat
     monkeypatch.setattr("cfm.config.loader.has_gpu", lambda main: False)
     config = configuration.load("quick", ("cells", "taxonomy"))
     assert config.experiments["cells"].datasets == () and config.experiments["taxonomy"].tables
-    assert len(config.skipped("cells")) == 5
+    assert len(config.unavailable_reasons("cells")) == 5
     assert "skipped: cells/branching: needs a GPU" in "\n".join(skipped_lines(config))
     with pytest.raises(UserError, match="branching_without_1: needs a GPU"):
         config.require("cells", "branching_without_1")
@@ -202,10 +202,10 @@ def test_what_needs_a_gpu_is_skipped_where_there_is_none(folder: Path, monkeypat
 
 def test_what_a_budget_leaves_out_runs_when_it_is_named(folder: Path) -> None:
     _replace(folder / "config.yaml", "experiments: [taxonomy, ", "experiments: [taxonomy, cells, ")
-    _replace(folder / "experiments/cells.yaml", "[branching, absent]", "[branching, absent]\nby_name: true")
+    _replace(folder / "experiments/cells.yaml", "[branching, absent]", "[branching, absent]\non_request: true")
     config = configuration.load("quick")
     assert config.experiments["cells"].datasets == () and config.experiments["taxonomy"].tables
-    assert not [name for name in config.missing if name.startswith("absent")]  # nothing is downloaded for it
+    assert not [name for name in config.unavailable if name.startswith("absent")]  # nothing is downloaded for it
     (line,) = [line for line in skipped_lines(config) if "branching" in line]
     assert line.endswith("only when named: `make reproduce BUDGET=quick EXPERIMENTS=cells`")
     assert configuration.load("quick", ("cells",)).experiments["cells"].datasets
@@ -214,7 +214,7 @@ def test_what_a_budget_leaves_out_runs_when_it_is_named(folder: Path) -> None:
 def test_kept_runs_are_checked_whether_their_data_are_there_or_not(folder: Path) -> None:
     config = configuration.load("quick", ("cells",))
     whole = config.whole()
-    assert len(whole.experiments["cells"].datasets) == 5 and whole.skipped("cells") == {}
+    assert len(whole.experiments["cells"].datasets) == 5 and whole.unavailable_reasons("cells") == {}
     assert whole.spec("train", "cells", "absent_without_1", "icfm") == config.spec(
         "train", "cells", "absent_without_1", "icfm"
     )
@@ -233,7 +233,7 @@ def test_kept_runs_of_data_that_are_not_there_stay_in_the_tables(folder: Path) -
 def test_a_file_that_comes_is_no_longer_skipped(folder: Path) -> None:
     (folder.parent / "cache").mkdir()
     np.savez(folder.parent / "cache/nowhere.npz", a=1)
-    assert configuration.load("quick", ("cells",)).skipped("cells") == {}
+    assert configuration.load("quick", ("cells",)).unavailable_reasons("cells") == {}
 
 
 def test_every_command_says_what_is_skipped_and_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

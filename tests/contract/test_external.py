@@ -46,7 +46,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         new_method("steady", rule=True)
         smoke = folder / "config/budgets/smoke.yaml"
         text = smoke.read_text().replace("datasets: [gaussian_8gaussians]", f"datasets: [{DATASET}]", 1)
-        smoke.write_text(text.replace("only: [identity, oracle,", "only: [identity, steady, oracle,", 1))
+        smoke.write_text(text.replace("methods: [identity, oracle,", "methods: [identity, steady, oracle,", 1))
         toy = folder / "config/experiments/toy2d.yaml"
         text = re.sub(r"  euler2:(.|\n)*?  dopri5", "  dopri5", toy.read_text()).split("\nfigures:\n")[0]
         toy.write_text(text)

@@ -38,7 +38,7 @@ SETTINGS = {
 def config(tmp_path: Path) -> Config:
     """The smoke budget with its results elsewhere, and samples that all move at one speed."""
     loaded = configuration.load("smoke", ("toy2d",))
-    experiment = dataclasses.replace(loaded.experiments["toy2d"], figures=SETTINGS, only=METHODS)
+    experiment = dataclasses.replace(loaded.experiments["toy2d"], figures=SETTINGS, methods=METHODS)
     main = dataclasses.replace(loaded.main, results=str(tmp_path))
     loaded = dataclasses.replace(loaded, main=main, experiments={"toy2d": experiment})
     assert experiment.sizes is not None

@@ -40,7 +40,7 @@ def config(tmp_path: Path, known: dict[str, np.ndarray]) -> Iterator[Config]:
     """The smoke budget with its results elsewhere; all samples go straight from START to END, in four steps."""
     loaded = configuration.load("smoke", ("translation",))
     loaded = dataclasses.replace(loaded.whole(), main=dataclasses.replace(loaded.main, results=str(tmp_path)))
-    experiment = dataclasses.replace(loaded.experiments["translation"], only=METHODS)
+    experiment = dataclasses.replace(loaded.experiments["translation"], methods=METHODS)
     loaded = dataclasses.replace(loaded, experiments={"translation": experiment})
     write_arrays(loaded.layout.data("translation", DATASET), known)
     t = np.linspace(0, 1, 5, dtype=np.float32)

@@ -164,7 +164,7 @@ def test_hostile_metrics(tmp_path: Path, content: str | bytes) -> None:
 
 
 def test_hostile_metrics_are_said_by_every_command_that_reads_them(refused: Callable[..., str]) -> None:
-    _replace("experiments/toy2d.yaml", "seeds: [42,", "only: [identity, oracle]\nseeds: [42,")
+    _replace("experiments/toy2d.yaml", "seeds: [42,", "methods: [identity, oracle]\nseeds: [42,")
     Path("config/budgets/smoke.yaml").write_text(f"experiments: {{toy2d: {{datasets: [{DATASET}], seeds: [42]}}}}")
     text = Path("config/experiments/toy2d.yaml").read_text()
     text = re.sub(r"train_of:\n(  .*\n)*\n", "", text).split("\nfigures:\n")[0]

@@ -15,14 +15,14 @@ from cfm.errors import UserError
 
 CONFIG = configuration.load("paper")
 METHODS = {name: named.method for name, named in CONFIG.methods.items()}
-CONTROLS = [name for name, method in METHODS.items() if not method.trained and not method.unsupported(Gaussian())]
+CONTROLS = [name for name, method in METHODS.items() if not method.trained and not method.skip_reason(Gaussian())]
 # VE starts from noise that no data set provides, Glow wants pictures; the float32 kernel is there because it fails;
 # external methods are not trained here.
 TRAINED = [
     n
     for n, m in METHODS.items()
     if m.trained
-    and not m.unsupported(Gaussian())
+    and not m.skip_reason(Gaussian())
     and not n.startswith("sbcfm_float32")
     and not CONFIG.methods[n].external
 ]
@@ -84,4 +84,4 @@ def test_checking_the_configuration_does_not_load_torch() -> None:
 
 
 def test_variance_exploding_paths_have_no_data_set_here() -> None:
-    assert METHODS["ve"].unsupported(CONFIG.datasets["gaussian_moons"].dataset)
+    assert METHODS["ve"].skip_reason(CONFIG.datasets["gaussian_moons"].dataset)

@@ -78,11 +78,11 @@ def test_the_cache_is_a_folder_of_the_project_unless_said_otherwise(monkeypatch:
 
 
 def test_a_missing_file_is_named_with_its_checksum_its_address_and_its_place(tmp_path: Path) -> None:
-    reason = Source("cells.npz", SHA256, "http://host/cells.npz").missing()
+    reason = Source("cells.npz", SHA256, "http://host/cells.npz").unavailable_reason()
     assert reason is not None and "\n" not in reason
     for part in ("cells.npz", SHA256, "http://host/cells.npz", str(tmp_path / "cache/cells.npz"), "CFM_DATA"):
         assert part in reason
-    reason = Source("cells.npz").missing()
+    reason = Source("cells.npz").unavailable_reason()
     assert reason is not None and "sha256" not in reason and "fetch" not in reason
     with pytest.raises(UserError, match=r"cells.npz is not there: put it at "):
         Source("cells.npz").verified()
@@ -114,7 +114,7 @@ def test_a_download_comes_whole_into_the_cache(tmp_path: Path, server: str, caps
     source = Source("sub/cells.npz", SHA256, f"{server}/cells.npz")
     source.fetch()
     assert (tmp_path / "cache/sub/cells.npz").read_bytes() == CONTENT
-    assert source.missing() is None and source.verified() == tmp_path / "cache/sub/cells.npz"
+    assert source.unavailable_reason() is None and source.verified() == tmp_path / "cache/sub/cells.npz"
     assert capsys.readouterr().err.startswith("downloading sub/cells.npz (3.0 MB) from 127.0.0.1")
     source.fetch()
     assert len(_Handler.asked) == 1 and "Python" not in _Handler.asked[0]

@@ -11,7 +11,7 @@ from cfm.methods.base import Start
 from cfm.methods.flow_matching import FlowMatching
 from cfm.rng import stream
 from cfm.settings import Solver, Training
-from cfm.training.batches import Pairing, training_pairs
+from cfm.training.batches import PairSampler, training_pairs
 from cfm.training.trainer import Trainer, stack
 
 WITHIN = FlowMatching("exact", "linear", 0.0, classes=3)
@@ -36,8 +36,8 @@ def _data(n: int = 600) -> Prepared:
 def test_pairs_keep_the_labels_of_their_targets(method: FlowMatching) -> None:
     """Over a pass through the data every point is used once, with its own label."""
     data = _data()
-    pairing = Pairing.of(method, data, 100)
-    pairs = [training_pairs(pairing, 1, step) for step in range(6)]
+    sampler = PairSampler.of(method, data, 100)
+    pairs = [training_pairs(sampler, 1, step) for step in range(6)]
     x1, labels = (np.concatenate([getattr(p, name) for p in pairs]) for name in ("x1", "label"))
     np.testing.assert_array_equal(np.round(x1[:, 0] / 4) + 1, labels[:, 0])
     assert np.unique(labels, return_counts=True)[1].tolist() == [100, 200, 300]
@@ -46,8 +46,8 @@ def test_pairs_keep_the_labels_of_their_targets(method: FlowMatching) -> None:
 
 def _source_means(method: FlowMatching) -> np.ndarray:
     """Mean first coordinate of the sources that are paired with each class."""
-    pairing = Pairing.of(method, _data(), 60)
-    pairs = [training_pairs(pairing, 2, step) for step in range(100)]
+    sampler = PairSampler.of(method, _data(), 60)
+    pairs = [training_pairs(sampler, 2, step) for step in range(100)]
     x0, labels = (np.concatenate([getattr(p, name) for p in pairs]) for name in ("x0", "label"))
     return np.array([x0[labels[:, 0] == k, 0].mean() for k in range(3)])
 
@@ -60,7 +60,7 @@ def test_within_classes_every_class_has_a_normal_source_and_across_them_its_own_
 
 def test_within_a_class_the_coupling_is_optimal() -> None:
     """Of points on a line the order is kept."""
-    pairs = training_pairs(Pairing.of(WITHIN, _data(), 60), 3, 0)
+    pairs = training_pairs(PairSampler.of(WITHIN, _data(), 60), 3, 0)
     for k in range(3):
         rows = pairs.label[:, 0] == k  # type: ignore[index]
         x0, x1 = pairs.x0[rows], pairs.x1[rows]
@@ -73,9 +73,9 @@ def test_points_without_labels_are_refused_by_methods_that_are_told_them() -> No
     from cfm import config
 
     datasets = config.load("paper").datasets
-    assert WITHIN.unsupported(datasets["gaussian_moons"].dataset) == "needs points of 3 classes"
+    assert WITHIN.skip_reason(datasets["gaussian_moons"].dataset) == "needs points of 3 classes"
     told = FlowMatching("exact", "linear", 0.0, classes=10)
-    assert told.unsupported(datasets["mnist"].dataset) is None
+    assert told.skip_reason(datasets["mnist"].dataset) is None
 
 
 class _Told(torch.nn.Module):
@@ -110,8 +110,8 @@ def test_solving_in_batches_gives_the_same_ends_and_energies() -> None:
 
 
 def test_a_failed_seeds_blank_pairs_have_labels_too(tmp_path: Path) -> None:
-    pairing = Pairing.of(WITHIN, _data(), 60)
-    batch = stack([training_pairs(pairing, 1, 0), pairing.blank("train", (2,))], torch.device("cpu"))
+    sampler = PairSampler.of(WITHIN, _data(), 60)
+    batch = stack([training_pairs(sampler, 1, 0), sampler.blank("train", (2,))], torch.device("cpu"))
     assert batch.label is not None and batch.label.shape == (2, 60, 1)
 
 

@@ -15,7 +15,7 @@ from cfm.methods.flow_matching import FlowMatching
 from cfm.metrics.bridge import at_times, kl_over_time
 from cfm.rng import stream
 from cfm.settings import Sizes, Solver, Training
-from cfm.training.batches import Pairing, training_pairs, validation_pairs
+from cfm.training.batches import PairSampler, training_pairs, validation_pairs
 from cfm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -63,7 +63,7 @@ def test_the_first_chain_is_brownian_and_its_reversal_the_score() -> None:
         for parameter in net.parameters():
             parameter.fill_(0.3)
     data = Prepared({"train_1": np.zeros((9, 2), np.float32), "val_1": np.zeros((9, 2), np.float32)}, 2, True)
-    own = method.own_pairs(net, data, 0, 0, 8)
+    own = method.generate_pairs(net, data, 0, 0, 8)
     places, drifts, times = (own.arrays[f"train_{name}"] for name in ("0", "1", "t"))
     assert places.shape == drifts.shape == (400_000, 2) and times.shape == (400_000, 1)
     for t in (0.05, 0.5, 1.0):
@@ -97,13 +97,13 @@ def test_a_chain_with_drift_is_reversed() -> None:
 def test_half_bridges_take_turns() -> None:
     """Backward first on chains from the source, forward last on chains from the target, at the times of their steps."""
     method = dataclasses.replace(METHOD, iterations=8)
-    assert [method.player(step, 16) for step in (0, 1, 2, 15)] == ["backward_drift"] * 2 + ["forward_drift"] * 2
-    assert method.rounds(16) == [0, 2, 4, 6, 8, 10, 12, 14]
-    assert dataclasses.replace(method, refresh_every=1).rounds(16) == [*range(16)]
-    assert dataclasses.replace(METHOD, iterations=2, refresh_every=3).rounds(10) == [0, 3, 5, 8]
+    assert [method.trained_part(step, 16) for step in (0, 1, 2, 15)] == ["backward_drift"] * 2 + ["forward_drift"] * 2
+    assert method.refresh_steps(16) == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert dataclasses.replace(method, refresh_every=1).refresh_steps(16) == [*range(16)]
+    assert dataclasses.replace(METHOD, iterations=2, refresh_every=3).refresh_steps(10) == [0, 3, 5, 8]
     net = method.network(1, 2, SETTINGS)
     for step, ends, low, high in ((0, -1.0, 0.05, 1.0), (2, 1.0, 0.0, 0.95)):
-        own = method.own_pairs(net, PREPARED, 0, step, 16)
+        own = method.generate_pairs(net, PREPARED, 0, step, 16)
         times, places = own.arrays["train_t"], own.arrays["train_0"]
         assert (times.min(), times.max()) == pytest.approx((low, high), abs=1e-5)
         first = np.isclose(times[:, 0], low if step == 0 else high, atol=1e-4)
@@ -119,8 +119,8 @@ def test_pairs_keep_their_own_times() -> None:
         f"{split}_{k}": scale * rows for split in ("train", "val") for k, scale in (("0", 1), ("1", 2), ("t", 0.01))
     }
     own = Prepared(arrays, 1, False, paired=True)
-    pairing = Pairing(METHOD, own.legs(), 16, [None], {0: own})
-    for pairs in (training_pairs(pairing, 0, 3), validation_pairs(pairing, 0)):
+    sampler = PairSampler(METHOD, own.intervals(), 16, [None], {0: own})
+    for pairs in (training_pairs(sampler, 0, 3), validation_pairs(sampler, 0)):
         np.testing.assert_array_equal(pairs.x1, 2 * pairs.x0)
         np.testing.assert_allclose(pairs.t, 0.01 * pairs.x0, rtol=1e-6)
 
@@ -138,7 +138,7 @@ def test_resumes_with_the_same_bits(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         killed.run(stop)
     resumed = Trainer(METHOD, PREPARED, settings, [0], CPU, tmp_path / "state")
-    assert resumed.step == 15 and "train_t" in resumed.pairing.own[0].arrays
+    assert resumed.step == 15 and "train_t" in resumed.sampler.generated[0].arrays
     resumed.run(lambda *_: None)
     for name, part in whole.parts.items():
         assert torch.equal(part.theta, resumed.parts[name].theta)

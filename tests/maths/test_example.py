@@ -14,7 +14,7 @@ from cfm.datasets.base import Prepared
 from cfm.datasets.toy2d import Toy2d
 from cfm.methods.flow_matching import FlowMatching
 from cfm.settings import Sizes, Training
-from cfm.training.batches import Pairing, training_pairs
+from cfm.training.batches import PairSampler, training_pairs
 from cfm.training.trainer import Trainer
 
 FILE = Path("examples/otcfm.py")
@@ -50,7 +50,7 @@ def test_its_losses_are_those_of_the_stacked_step(example: ModuleType, tmp_path:
     )
     nets = [_plain(trainer, place) for place in (0, 1)]
     trainer.run(lambda *_: None)
-    as_they_come = Pairing.of(FlowMatching("independent", "linear", SIGMA), data, SETTINGS.batch_size)
+    as_they_come = PairSampler.of(FlowMatching("independent", "linear", SIGMA), data, SETTINGS.batch_size)
     for place, seed in enumerate((1, 2)):
         optimiser = torch.optim.AdamW(
             nets[place].parameters(), lr=SETTINGS.learning_rate, weight_decay=SETTINGS.weight_decay

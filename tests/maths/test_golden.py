@@ -1,7 +1,7 @@
 """One training of OT-CFM keeps its numbers: a change of the code that changes results fails here within a minute.
 
-The stages data, train, sample, source_target and evaluate run as in the pipeline, on small sizes. Where a change of results is meant,
-run this file: the failure shows the new numbers, to be written below with their date, version of torch and commit.
+The stages run as in the pipeline, on small sizes. Where a change of results is meant, run this file: the failure shows
+the new numbers, to be written below with their date, version of torch and commit.
 """
 
 import json

@@ -77,11 +77,11 @@ def test_the_players_move_in_turn(tmp_path: Path) -> None:
     trainer = _trainer(tmp_path, steps=11)
     start = {name: part.theta.detach().clone() for name, part in trainer.parts.items()}
     for _ in range(10):
-        trainer.train_step(lambda seed, step: training_pairs(trainer.pairing, seed, step))
+        trainer.train_step(lambda seed, step: training_pairs(trainer.sampler, seed, step))
     assert torch.equal(trainer.parts["f"].theta, start["f"])
     moved = trainer.parts["g"].theta.detach().clone()
     assert not torch.equal(moved, start["g"])
-    trainer.train_step(lambda seed, step: training_pairs(trainer.pairing, seed, step))
+    trainer.train_step(lambda seed, step: training_pairs(trainer.sampler, seed, step))
     assert torch.equal(trainer.parts["g"].theta, moved)
     assert not torch.equal(trainer.parts["f"].theta, start["f"])
 

@@ -17,7 +17,7 @@ from cfm.settings import Objective, Solver
 from cfm.solvers.marginal import Marginal, objective_variance
 from cfm.solvers.ode import integrate
 from cfm.stages.objective import _variance, draw, measure
-from cfm.training.batches import Pairing
+from cfm.training.batches import PairSampler
 
 MEAN, STD, SIGMA = torch.tensor([2.0, -1.0]), 0.5, 0.3
 
@@ -88,15 +88,15 @@ def test_exact_pairs_leave_little_variance() -> None:
     found = {}
     for coupling in ("independent", "exact"):
         method = FlowMatching(coupling, "linear", 0.1)  # type: ignore[arg-type]
-        found[coupling] = _variance(method, Pairing.of(method, _data(), settings.batch_size), settings, seed=3)
+        found[coupling] = _variance(method, PairSampler.of(method, _data(), settings.batch_size), settings, seed=3)
     assert found["exact"] < 0.1 * found["independent"]
 
 
 def test_conditionals_and_points_do_not_overlap() -> None:
     """The points are of later batches than the conditionals: none is measured against itself."""
     method = FlowMatching("independent", "linear", 0.1)
-    pairing = Pairing.of(method, _data(), 64)
-    bank, points = draw(pairing, 5, 0, 4), draw(pairing, 5, 4, 1)
+    sampler = PairSampler.of(method, _data(), 64)
+    bank, points = draw(sampler, 5, 0, 4), draw(sampler, 5, 4, 1)
     assert bank[0].shape == (256, 2) and points[0].shape == (64, 2)
     assert not (bank[0][:, None] == points[0]).all(2).any()
 

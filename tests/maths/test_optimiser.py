@@ -38,7 +38,7 @@ def _optimiser(net: StackedMLP, **changed: object) -> Optimiser:
 def test_the_average_is_the_weighted_sum_of_all_steps() -> None:
     """a_n = d^n theta_0 + (1 - d) sum_k d^(n - k) theta_k."""
     net, decay, steps = _net(), 0.8, 6
-    optimiser = _optimiser(net, average=decay)
+    optimiser = _optimiser(net, ema_decay=decay)
     thetas = [net.theta.detach().clone()]
     for step in range(steps):
         optimiser.step(_loss(net), step)
@@ -56,7 +56,7 @@ def test_the_average_is_the_weighted_sum_of_all_steps() -> None:
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 def test_every_seeds_gradient_is_clipped_as_pytorch_does_it_for_one_network(scale: float) -> None:
     net = _net()
-    _optimiser(net, clip=1.0).step(_loss(net, scale), 0)
+    _optimiser(net, max_grad_norm=1.0).step(_loss(net, scale), 0)
     assert net.theta.grad is not None
     for place in range(2):
         alone = _net()
@@ -99,10 +99,10 @@ IMAGES = Training(
     weight_decay=0.0,
     validate_every=2,
     checkpoint="average",
-    average=0.9,
+    ema_decay=0.9,
     warmup=3,
-    clip=1.0,
-    flip=True,
+    max_grad_norm=1.0,
+    random_flip=True,
     unet=UNetSettings((1, 2), (4,), 8, dropout=0.3),
 )
 
@@ -112,7 +112,7 @@ def test_the_papers_settings_for_cifar10_train_a_small_network(tmp_path: Path) -
     from cfm import config
 
     settings = config.load("paper").whole().training("cifar10", "otcfm_pictures")
-    assert settings is not None and (settings.average, settings.clip, settings.warmup) == (0.9999, 1.0, 5000)
+    assert settings is not None and (settings.ema_decay, settings.max_grad_norm, settings.warmup) == (0.9999, 1.0, 5000)
     assert settings.unet is not None
     plain = dataclasses.replace(
         settings.unet, fast=False

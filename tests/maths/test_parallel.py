@@ -18,7 +18,7 @@ from cfm.training.data_parallel import Share, join
 from cfm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-SETTINGS = Training(16, 2, 32, 20, 1e-3, 1e-5, 10, average=0.9, clip=1.0)
+SETTINGS = Training(16, 2, 32, 20, 1e-3, 1e-5, 10, ema_decay=0.9, max_grad_norm=1.0)
 DATA = Prepared(
     {f"{s}_1": 3 + 0.5 * stream(0, s).standard_normal((100, 2)).astype(np.float32) for s in ("train", "val")}, 2, True
 )

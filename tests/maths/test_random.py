@@ -1,11 +1,11 @@
-"""Random streams: addressed, independent, inside the open interval; decks deal every card."""
+"""Random streams: addressed, independent, inside the open interval; decks epoch_rows every card."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cfm.rng import open_uniform, stream
-from cfm.training.batches import deal
+from cfm.training.batches import epoch_rows
 
 
 def test_a_stream_is_its_address() -> None:
@@ -41,6 +41,6 @@ def test_the_extreme_values_of_open_uniform_stay_inside() -> None:
 @given(n=st.integers(1, 50), count=st.integers(1, 70), seed=st.integers(0, 5))
 def test_a_deck_deals_every_card_once_per_pass(n: int, count: int, seed: int) -> None:
     """Consecutive batches concatenated are permutation after permutation of all points."""
-    dealt = np.concatenate([deal(n, seed, "test", step, count) for step in range(3 * n // count + 2)])
+    dealt = np.concatenate([epoch_rows(n, seed, "test", step, count) for step in range(3 * n // count + 2)])
     for start in range(0, len(dealt) - n + 1, n):
         assert sorted(dealt[start : start + n]) == list(range(n))

@@ -141,8 +141,8 @@ def test_branching_snapshots_are_of_different_cells() -> None:
 )
 def test_the_real_files(name: str, counts: tuple[int, ...], dim: int) -> None:
     data = configuration.load("quick").datasets[name].dataset
-    if data.missing():
-        pytest.skip(str(data.missing()))
+    if data.unavailable_reason():
+        pytest.skip(str(data.unavailable_reason()))
     assert isinstance(data, Snapshots)
     arrays = data.prepare(None)
     k = data.left_out

@@ -19,7 +19,7 @@ from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solvers.ode import integrate
 from cfm.stages.train import train
-from cfm.training.batches import Pairing, training_pairs
+from cfm.training.batches import PairSampler, training_pairs
 from cfm.training.history import History
 from cfm.training.trainer import Trainer
 
@@ -138,9 +138,9 @@ def test_the_stacked_step_equals_a_plain_loop_over_seeds(tmp_path: Path) -> None
         net.theta.data = start[place : place + 1].clone()
         weights = [w[0].detach().clone().requires_grad_() for w in net.layers()]
         optimiser = torch.optim.AdamW(weights, lr=1e-3, weight_decay=1e-5)
-        pairing = Pairing.of(method, _gaussians(3, 0.5), 37)
+        sampler = PairSampler.of(method, _gaussians(3, 0.5), 37)
         for step in range(SETTINGS.steps):
-            pairs = training_pairs(pairing, seed, step)
+            pairs = training_pairs(sampler, seed, step)
             x0, x1, t, eps = map(torch.from_numpy, (pairs.x0, pairs.x1, pairs.t, pairs.eps))
             hidden = torch.cat([t * x1 + (1 - t) * x0 + 0.1 * eps, t], 1)
             for k in range(0, 4, 2):

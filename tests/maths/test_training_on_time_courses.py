@@ -23,7 +23,7 @@ from cfm.methods.split_half import SplitHalf
 from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solvers.likelihood import pull_back_snapshots
-from cfm.training.batches import Pairing, training_pairs, validation_pairs
+from cfm.training.batches import PairSampler, training_pairs, validation_pairs
 from cfm.training.trainer import Trainer, stack
 
 CPU = torch.device("cpu")
@@ -70,10 +70,10 @@ def test_pairs_join_the_ends_of_their_own_interval(coupling: str) -> None:
             noise = 0.01 * stream(k, split).standard_normal((n, 2), dtype=np.float32)
             arrays[f"{split}_{k}"] = noise + np.array([10 * k, 0], dtype=np.float32)
     data = Prepared(arrays, 2, gaussian_source=False, times=TIMES, span=(1.0, 2.0))
-    pairing = Pairing.of(FlowMatching(coupling, "linear", 1.0), data, 32)  # type: ignore[arg-type]
-    drawn = training_pairs(pairing, 3, 5)
+    sampler = PairSampler.of(FlowMatching(coupling, "linear", 1.0), data, 32)  # type: ignore[arg-type]
+    drawn = training_pairs(sampler, 3, 5)
     assert len(drawn.x0) == 3 * 32
-    checked = validation_pairs(pairing, 3)
+    checked = validation_pairs(sampler, 3)
     assert len(checked.x0) == 9 + 10 + 10
     for pairs in (drawn, checked):
         assert pairs.start is not None and pairs.length is not None
@@ -84,7 +84,7 @@ def test_pairs_join_the_ends_of_their_own_interval(coupling: str) -> None:
 
 
 def test_intervals_have_random_numbers_of_their_own() -> None:
-    pairs = training_pairs(Pairing.of(FlowMatching("independent", "linear", 1.0), _snapshots(), 32), 3, 5)
+    pairs = training_pairs(PairSampler.of(FlowMatching("independent", "linear", 1.0), _snapshots(), 32), 3, 5)
     times = pairs.t.reshape(3, 32)
     assert len(np.unique(times)) == times.size
 
@@ -101,8 +101,8 @@ def test_one_interval_is_the_two_marginal_code_bit_for_bit(tmp_path: Path) -> No
         trainer.run(lambda *_: None)
         thetas.append(trainer.net.theta)
     assert torch.equal(*thetas)
-    late = training_pairs(Pairing.of(method, dataclasses.replace(two, times=(2.0, 3.0)), 64), 4, 0)
-    early = training_pairs(Pairing.of(method, two, 64), 4, 0)
+    late = training_pairs(PairSampler.of(method, dataclasses.replace(two, times=(2.0, 3.0)), 64), 4, 0)
+    early = training_pairs(PairSampler.of(method, two, 64), 4, 0)
     np.testing.assert_array_equal(late.x1, early.x1)
     batch = stack([late], CPU)
     np.testing.assert_array_equal(batch.time[0], early.t + 2)
@@ -113,7 +113,7 @@ def test_a_longer_interval_has_a_smaller_velocity() -> None:
     arrays = {f"train_{k}": np.tile(MEANS[int(time)], (50, 1)) for k, time in enumerate(TIMES)}
     data = Prepared(arrays, 2, gaussian_source=False, times=TIMES, span=(1.0, 2.0))
     method = FlowMatching("independent", "linear", 0.0)
-    batch = stack([training_pairs(Pairing.of(method, data, 20), 0, 0)], CPU)
+    batch = stack([training_pairs(PairSampler.of(method, data, 20), 0, 0)], CPU)
 
     class _Exact(torch.nn.Module):
         def forward(self, t: Tensor, x: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def tiny_toy2d(methods: str, datasets: str, steps: int = 30, validate_every: int
     return f"""
 experiments:
   toy2d:
-    only: [{methods}]
+    methods: [{methods}]
     datasets: [{datasets}]
     seeds: [42, 43]
     seeds_per_job: 2

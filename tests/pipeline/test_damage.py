@@ -105,8 +105,8 @@ def test_a_loss_that_turns_nan_fails_its_own_seed_only(
         path.unlink()
     plain, calls = FlowMatching.loss, iter(range(10**6))
 
-    def loss(self: FlowMatching, net: torch.nn.Module, batch: object, player: str = "") -> torch.Tensor:
-        found = plain(self, net, batch, player)  # type: ignore[arg-type]
+    def loss(self: FlowMatching, net: torch.nn.Module, batch: object, trained_part: str = "") -> torch.Tensor:
+        found = plain(self, net, batch, trained_part)  # type: ignore[arg-type]
         return found * torch.tensor([float("nan"), 1.0]) if next(calls) == 100 and len(found) == 2 else found
 
     monkeypatch.setattr(FlowMatching, "loss", loss)

@@ -29,7 +29,7 @@ mine:
 """
 OVERLAY = """
   translation:
-    only: [identity, icfm_sigma0_1]
+    methods: [identity, icfm_sigma0_1]
     datasets: [celeba, mine]
     seeds: [42]
     seeds_per_job: 1

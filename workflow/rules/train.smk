@@ -30,7 +30,7 @@ for experiment, chunks in TRAINED.items():
             priority: 1
             conda:
                 "../../envs/cfm.yaml"
-            threads: CONFIG.main.threads
+            threads: CONFIG.main.coupling_workers
             resources:
                 mem_mb=memory(2000),
                 runtime=minutes("train"),

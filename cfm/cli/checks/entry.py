@@ -29,11 +29,11 @@ def runs_somewhere(trial: Trial) -> None:
     """The method can run on a data set of its experiments."""
     if not trial.experiments:
         raise UserError("takes part in no experiment of config.yaml: add `experiments: [toy2d]` to its entry")
-    if not trial.impossible:
+    if not trial.skip_reasons:
         raise NotApplicable("its experiments have no data sets")
-    if None not in trial.impossible.values():
-        name, reason = next(iter(trial.impossible.items()))
+    if None not in trial.skip_reasons.values():
+        name, reason = next(iter(trial.skip_reasons.items()))
         raise UserError(
             f"cannot run on any data set of its experiments ({name}: {reason}): name another experiment in its entry, "
-            "or mend `unsupported`"
+            "or mend `skip_reason`"
         )

@@ -25,10 +25,12 @@ def loss_is_differentiable(trial: Trial) -> None:
         raise UserError("`loss` does not depend on the network: compute it from its values, without `no_grad`")
     loss.sum().backward()
     for name, part in parts(net).items():
-        if trial.method.player(0, 1) in ("", name):
+        if trial.method.trained_part(0, 1) in ("", name):
             gradient, shown = part.theta.grad, f"the network{f' {name!r}' if name else ''}"
             if gradient is None or not gradient.abs().amax(dim=1).all():
-                raise UserError(f"{shown} gets no gradient: use it in `loss`, or say by `player` whose turn it is")
+                raise UserError(
+                    f"{shown} gets no gradient: use it in `loss`, or say by `trained_part` whose turn it is"
+                )
             if not torch.isfinite(gradient).all():
                 raise UserError(f"the gradient of {shown} is not finite: look for a root of zero or a division by zero")
 
@@ -49,12 +51,12 @@ def seeds_decide(trial: Trial) -> None:
 def alone_or_stacked(trial: Trial) -> None:
     """A seed has the same bits alone and next to others."""
     trial.need(training=True)
-    place = 1
-    if _numbers(trial.trained([SEEDS[place]]), 0) != _numbers(trial.together, place):
+    slot = 1
+    if _numbers(trial.trained([SEEDS[slot]]), 0) != _numbers(trial.together, slot):
         raise UserError(
-            f"seed {SEEDS[place]} has other numbers alone than beside {len(SEEDS) - 1} more: mix no seeds, which are "
+            f"seed {SEEDS[slot]} has other numbers alone than beside {len(SEEDS) - 1} more: mix no seeds, which are "
             "the first axis, in `loss` and `network`, take sin, exp and the like by `batch.per_seed`, and let no layer "
-            "end in one column, which torch.bmm rounds otherwise"
+            "end in one column, which torch.bmm refresh_steps otherwise"
         )
 
 
@@ -62,16 +64,16 @@ def resumes(trial: Trial) -> None:
     """A training that was interrupted ends with the bits of one that was not."""
     trial.need(training=True)
     resumed = trial.trained(SEEDS, interrupted=True)
-    if any(_numbers(resumed, place) != _numbers(trial.together, place) for place in range(len(SEEDS))):
+    if any(_numbers(resumed, slot) != _numbers(trial.together, slot) for slot in range(len(SEEDS))):
         raise UserError(
             "a training that was interrupted ends with other numbers: keep nothing from step to step in the method or "
             "its file; a step may depend on its number, its batch and the network"
         )
 
 
-def _numbers(trainer: Trainer, place: int) -> tuple[object, ...]:
+def _numbers(trainer: Trainer, slot: int) -> tuple[object, ...]:
     """All that a training leaves of one seed, to the bit, but the seconds."""
-    kept = [trainer.layers(place, which) for which in trainer.checkpoints]
+    kept = [trainer.layers(slot, which) for which in trainer.checkpoints]
     networks = [(name, x.numpy().tobytes()) for layers in kept for name, x in layers.items()]
-    losses = [(row.step, row.train_loss, row.val_loss) for row in trainer.history.rows[place]]
-    return networks, losses, trainer.history.best_step[place]
+    losses = [(row.step, row.train_loss, row.val_loss) for row in trainer.history.rows[slot]]
+    return networks, losses, trainer.history.best_step[slot]

@@ -21,7 +21,7 @@ from cfm.nets.stacked import load, parts
 from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solvers.trajectory import Trajectory
-from cfm.training.batches import Pairing, training_pairs
+from cfm.training.batches import PairSampler, training_pairs
 from cfm.training.trainer import Trainer, stack
 
 _SETTINGS = Training(
@@ -50,7 +50,7 @@ class _Stop(Exception):
 class Trial:
     """A method on the problem, with what its entry says.
 
-    `impossible`: of every data set of its experiments, why the method cannot run there, or None. `external`: its
+    `skip_reasons`: of every data set of its experiments, why the method cannot run there, or None. `external`: its
     samples are written by a program outside this package.
     """
 
@@ -58,7 +58,7 @@ class Trial:
     settings: Training = _SETTINGS
     teacher: Trial | None = None
     experiments: Sequence[str] = ()
-    impossible: Mapping[str, str | None] = field(default_factory=dict)
+    skip_reasons: Mapping[str, str | None] = field(default_factory=dict)
     external: bool = False
 
     @classmethod
@@ -72,7 +72,7 @@ class Trial:
             _SETTINGS_OF.get(named.entry.family, _SETTINGS),
             None if named.method.teacher is None else cls.of(config, named.method.teacher),
             experiments,
-            {dataset: config.impossible(dataset, name) for dataset in datasets},
+            {dataset: config.skip_reason(dataset, name) for dataset in datasets},
             named.external,
         )
 
@@ -80,7 +80,7 @@ class Trial:
         """`NotApplicable` if the method is not tried on the problem, or is not trained where training is looked at."""
         if self.external:
             raise NotApplicable("its samples are checked when they are read: 'One external rule' in docs/adding.md")
-        reason = self.method.unsupported(Gaussian())
+        reason = self.method.skip_reason(Gaussian())
         if reason is not None:
             raise NotApplicable(f"not on {TEXT}: {reason}")
         if training and not self.method.trained:
@@ -89,12 +89,12 @@ class Trial:
     def first_loss(self, seeds: Sequence[int]) -> tuple[nn.Module, Tensor]:
         """The networks of some seeds before training, and their losses on the first batch."""
         net, data = self._network(seeds), prepared()
-        pairing = Pairing.of(self.method, data, self.settings.batch_size)
-        if 0 in self.method.rounds(1):
-            own = {seed: self.method.own_pairs(self._network([seed]), data, seed, 0, 1) for seed in seeds}
-            pairing = replace(pairing, own=own)
-        batch = stack([training_pairs(pairing, seed, 0) for seed in seeds], _CPU)
-        return net, self.method.loss(net, batch, self.method.player(0, 1))
+        sampler = PairSampler.of(self.method, data, self.settings.batch_size)
+        if 0 in self.method.refresh_steps(1):
+            own = {seed: self.method.generate_pairs(self._network([seed]), data, seed, 0, 1) for seed in seeds}
+            sampler = replace(sampler, generated=own)
+        batch = stack([training_pairs(sampler, seed, 0) for seed in seeds], _CPU)
+        return net, self.method.loss(net, batch, self.method.trained_part(0, 1))
 
     def _network(self, seeds: Sequence[int]) -> nn.Module:
         net = self.method.network(len(seeds), 2, self.settings)

@@ -46,7 +46,7 @@ class Source:
         folders = [Path(folder) for folder in (os.environ.get("CFM_DATA"), cache(), ".") if folder]
         return next((path for path in (folder / self.file for folder in folders) if path.is_file()), None)
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """Why the file cannot be read, in one line that says where to get it and to put it; None if it is there."""
         if self.find():
             return None
@@ -66,7 +66,7 @@ class Source:
 
     def verified(self) -> Path:
         """The file; `UserError` if it is not there or has another checksum."""
-        path, reason = self.find(), self.missing()
+        path, reason = self.find(), self.unavailable_reason()
         if path is None:
             raise UserError(str(reason))
         if self.sha256:
@@ -132,7 +132,7 @@ def _megabytes(size: int) -> str:
 def fetch_all(datasets: Iterable[Dataset]) -> int:
     """Download what the data sets lack; 2 if a file has a wrong checksum. Says in a line what could not be had."""
     code = 0
-    lacking = {dataset.missing(): dataset for dataset in datasets}  # one per file: they say the same of it
+    lacking = {dataset.unavailable_reason(): dataset for dataset in datasets}  # one per file: they say the same of it
     for reason, dataset in lacking.items():
         if reason is None:
             continue

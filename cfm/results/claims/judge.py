@@ -122,7 +122,7 @@ def judge(name: str, claim: Claim, config: Config, runs: pd.DataFrame | None) ->
         for solver in claim.solvers
         for below in claim.below or (None,)
         for above in claim.above or (None,)
-        if all(m is None or where.impossible(config, m) is None for m in (below, above))
+        if all(m is None or where.skip_reason(config, m) is None for m in (below, above))
     ]
     return Judged(name, claim, _verdict([c.result for c in comparisons]), comparisons)
 

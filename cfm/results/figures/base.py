@@ -85,7 +85,7 @@ def methods_shown(config: Config, experiment: str, settings: Figure, dataset: st
     """The methods of a figure: those it names, else all trained ones; only those that run on the data set, if given."""
     present = config.methods_of(experiment)
     named = settings.methods or [name for name in present if config.methods[name].method.trained]
-    possible = [name for name in present if dataset is None or config.impossible(dataset, name) is None]
+    possible = [name for name in present if dataset is None or config.skip_reason(dataset, name) is None]
     return [name for name in named if name in possible]
 
 

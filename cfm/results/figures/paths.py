@@ -72,14 +72,14 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
 def _column(method: Method, data: Prepared, settings: Experiment) -> _Column | str:
     """What is shown of a method, or why there is nothing."""
     from cfm.stages.objective import draw as draw_pairs
-    from cfm.training.batches import Pairing
+    from cfm.training.batches import PairSampler
 
     path = method.conditional_path
     if path is None:
         return "has no conditional path"
     assert settings.train is not None
     try:
-        pairs = draw_pairs(Pairing.of(method, data, settings.train.batch_size), settings.seeds[0], 0, _BATCHES)
+        pairs = draw_pairs(PairSampler.of(method, data, settings.train.batch_size), settings.seeds[0], 0, _BATCHES)
         return _Column(*conditionals(path, *(points[:_PAIRS] for points in pairs[:2])), marginal_flow(path, *pairs))
     except RunFailed as error:
         return str(error)

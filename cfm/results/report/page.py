@@ -78,7 +78,7 @@ def _section(config: Config, name: str, runs: Runs, found: Sequence[Verdict]) ->
     return Section(
         name,
         config.asked[name].title,
-        by_group(config.datasets, config.skipped(name)),
+        by_group(config.datasets, config.unavailable_reasons(name)),
         runs,
         {word: n for word, n in counts(mine).items() if n},
         tables(config, name),

@@ -83,9 +83,9 @@ def _cell(
         paper.std if paper else None,
         paper.confidence if paper else "",
     )
-    impossible = column.impossible(config, method)
-    if impossible:
-        return Cell(method, column.name, metric, 0, None, None, *theirs, "not applicable", impossible)
+    reason = column.skip_reason(config, method)
+    if reason:
+        return Cell(method, column.name, metric, 0, None, None, *theirs, "not applicable", reason)
     timing = metric_of(metric).unit == "s"
     if timing and not config.methods[method].method.trained:
         return Cell(method, column.name, metric, 0, None, None, *theirs, "not applicable", "")

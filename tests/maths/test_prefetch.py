@@ -16,8 +16,8 @@ from cfm.errors import RunFailed, UserError
 from cfm.methods.flow_matching import FlowMatching
 from cfm.rng import stream
 from cfm.settings import Training
-from cfm.training.batches import COLUMNS, Pairing
-from cfm.training.prefetch import Supply
+from cfm.training.batches import COLUMNS, PairSampler
+from cfm.training.prefetch import Prefetch
 from cfm.training.trainer import Trainer
 
 SETTINGS = Training(width=8, depth=2, batch_size=40, steps=50, learning_rate=1e-3, weight_decay=1e-5, validate_every=20)
@@ -48,9 +48,9 @@ def test_training_has_the_same_bits_for_any_number_of_workers(coupling: str, tmp
 
 
 def test_pairs_are_the_same_from_any_step_on() -> None:
-    """As after a resume: a supply that starts at step 23 gives what one from step 0 gives there."""
-    pairing = Pairing.of(FlowMatching("exact", "linear", 0.1), _data(), 40)
-    with Supply(pairing, [5], 23, 60, 2) as late, Supply(pairing, [5], 0, 60, 0) as in_turn:
+    """As after a resume: a prefetch that starts at step 23 gives what one from step 0 gives there."""
+    sampler = PairSampler.of(FlowMatching("exact", "linear", 0.1), _data(), 40)
+    with Prefetch(sampler, [5], 23, 60, 2) as late, Prefetch(sampler, [5], 0, 60, 0) as in_turn:
         for step in range(23, 60):
             ahead, expected = late.take(5, step), in_turn.take(5, step)
             for name in COLUMNS:
@@ -60,38 +60,38 @@ def test_pairs_are_the_same_from_any_step_on() -> None:
 def test_a_failing_step_fails_at_that_step_and_not_before() -> None:
     """A deck of 400 cards holds its NaN in one of the first ten batches of 40."""
     method = FlowMatching("exact", "linear", 0.1)
-    pairing = Pairing(method, _data(poison=True).legs(), 40, [None])
+    sampler = PairSampler(method, _data(poison=True).intervals(), 40, [None])
     failed = {}
     for workers in (0, 2):
-        with Supply(pairing, [5], 0, 50, workers) as supply, pytest.raises(RunFailed, match="non-finite"):
+        with Prefetch(sampler, [5], 0, 50, workers) as prefetch, pytest.raises(RunFailed, match="non-finite"):
             for step in range(50):
                 failed[workers] = step
-                supply.take(5, step)
+                prefetch.take(5, step)
     assert failed[0] == failed[2] < 10
 
 
 def test_a_worker_that_dies_ends_the_training_with_one_line() -> None:
-    pairing = Pairing.of(FlowMatching("exact", "linear", 0.1), _data(), 40)
-    with Supply(pairing, [5], 0, 10_000, 1) as supply, pytest.raises(UserError, match="run again"):
-        supply.take(5, 0)
-        assert supply._pool is not None
-        for pid in supply._pool._processes:
+    sampler = PairSampler.of(FlowMatching("exact", "linear", 0.1), _data(), 40)
+    with Prefetch(sampler, [5], 0, 10_000, 1) as prefetch, pytest.raises(UserError, match="run again"):
+        prefetch.take(5, 0)
+        assert prefetch._pool is not None
+        for pid in prefetch._pool._processes:
             os.kill(pid, signal.SIGKILL)
         for step in range(1, 10_000):
-            supply.take(5, step)
+            prefetch.take(5, step)
 
 
 _ORPHANS = """
 import sys, time
-from tests.maths.test_supply import _data
-from cfm.training.batches import Pairing
+from tests.maths.test_prefetch import _data
+from cfm.training.batches import PairSampler
 from cfm.methods.flow_matching import FlowMatching
-from cfm.training.prefetch import Supply
+from cfm.training.prefetch import Prefetch
 
 if __name__ == "__main__":
-    with Supply(Pairing.of(FlowMatching("exact", "linear", 0.1), _data(), 40), [5], 0, 10_000, 2) as supply:
-        supply.take(5, 0)
-        print(*supply._pool._processes, flush=True)
+    with Prefetch(PairSampler.of(FlowMatching("exact", "linear", 0.1), _data(), 40), [5], 0, 10_000, 2) as prefetch:
+        prefetch.take(5, 0)
+        print(*prefetch._pool._processes, flush=True)
         time.sleep(60)
 """
 
