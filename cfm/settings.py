@@ -161,8 +161,8 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Main:
-    """config/config.yaml: where results go, which experiments run, on which device, the cores of a training job (if more
-    than one, processes draw and couple ahead of the network), and the GPUs of one that needs a GPU."""
+    """config/config.yaml: where results go, which experiments run, on which device, the cores of a training job (more
+    than one: processes draw and couple ahead of the network), and the GPUs of one that needs a GPU."""
 
     results: str
     experiments: tuple[str, ...]

@@ -58,6 +58,12 @@ def sample_files(experiment, seeds):
     return run_files(experiment, seeds, *(f"samples/{solver}.npz" for solver in CONFIG.experiments[experiment].solvers))
 
 
+def distance_files(experiment, seeds, dataset="{dataset}"):
+    """How far source and target are apart, if a metric of the experiment asks for it."""
+    needed = CONFIG.needs_distances(experiment)
+    return [str(LAYOUT.source_target(experiment, dataset, seed)) for seed in seeds if needed]
+
+
 def shown(experiment, item):
     """What a table or figure shows besides numbers: a changed label or matrix makes it anew."""
     methods = [CONFIG.methods[name] for name in CONFIG.methods_of(experiment)]

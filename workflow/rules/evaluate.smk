@@ -1,7 +1,7 @@
 """Evaluation: every metric of the experiment on the samples, whoever made them.
 
-Input: `data.npz`, `samples/{solver}.npz`, and for NPE how far source and target are apart, a fact of data and seed that
-has a rule of its own (source_target.smk). Output per seed: `metrics.json`, `spec.json`, `provenance.json`.
+Input: `data.npz`, `samples/{solver}.npz`, and for NPE how far source and target are apart (source_target.smk).
+Output per seed: `metrics.json`, `spec.json`, `provenance.json`.
 """
 
 

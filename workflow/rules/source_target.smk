@@ -3,13 +3,6 @@
 Input: `data.npz`. Output per seed: `source_target/seed={seed}.json`.
 """
 
-
-def distance_files(experiment, seeds, dataset="{dataset}"):
-    """How far source and target are apart, if a metric of the experiment asks for it."""
-    needed = CONFIG.needs_distances(experiment)
-    return [str(LAYOUT.source_target(experiment, dataset, seed)) for seed in seeds if needed]
-
-
 for experiment, chunks in TRAINED.items():
     for seeds in chunks if CONFIG.needs_distances(experiment) else ():
 
