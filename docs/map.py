@@ -63,7 +63,7 @@ def page() -> str:
         count=len(ROOMS),
         picture=PICTURE.name,
         rooms="\n".join(_room(room) for room in (*ROOMS, GROUND)),
-        stages="\n".join(_stage(stage) for stage in STAGES.values()),
+        stages="\n".join(_stage(*item) for item in STAGES.items()),
         walk="\n".join(f"{number}. {_hop(hop)}" for number, hop in enumerate(WALK, start=1)),
         modules=_modules(),
     )
@@ -71,7 +71,7 @@ def page() -> str:
 
 def house() -> str:
     """The text of docs/rooms.svg."""
-    written = {stage.verb: stage.writes.split("`")[1] for stage in STAGES.values()}
+    written = {verb: stage.writes.split("`")[1] for verb, stage in STAGES.items()}
     return picture(ROOMS, GROUND, [(verb, written[verb]) for verb in MAIN_WAY])
 
 
@@ -79,8 +79,8 @@ def _room(room: Room) -> str:
     return f"| `{room.name}` | {room.what} | {room.takes} | {room.gives} |"
 
 
-def _stage(stage: Stage) -> str:
-    return f"| `workflow/rules/{stage.rules}.smk` | `{stage.verb}` | {stage.reads} | {stage.writes} |"
+def _stage(verb: str, stage: Stage) -> str:
+    return f"| `workflow/rules/{stage.rules}.smk` | `{verb}` | {stage.reads} | {stage.writes} |"
 
 
 def _hop(hop: Hop) -> str:

@@ -29,7 +29,7 @@ class Model:
     path: Path | None = None
 
     def network(self, method: Method, settings: Training, dim: int) -> nn.Module:
-        """The network, as a stack of one."""
+        """The network, with leading axis S = 1; `UserError` if the layers are not those of this method."""
         net = method.network(1, dim, settings)
         try:
             load_layers(net, 0, self.layers)

@@ -155,7 +155,7 @@ def _report(config: Config) -> None:
 def _conclude(config: Config) -> int:
     failed = [state for state in run_states(config) if state.state == "failed"]
     for state in failed:
-        print(f"failed: {state.experiment}/{state.dataset}/{state.method}/seed={state.seed}: {state.reason}")
+        print(f"failed: {state.experiment}/{state.run}: {state.reason}")
     print("tables:")
     for experiment, settings in config.experiments.items():
         for name in settings.tables:

@@ -52,7 +52,10 @@ def entropic_partners(x0: Floats, x1: Floats, epsilon: float, rng: np.random.Gen
 
 
 def _scaled_kernel(x0: Floats, x1: Floats, epsilon: float, tolerance: float) -> tuple[Floats, Floats, Floats]:
-    """Kernel K (n, m) and scalings u (n,), v (m,) with the plan diag(u) K diag(v); K lives until the next call."""
+    """Kernel K (n, m) and scalings u (n,), v (m,) with the plan diag(u) K diag(v).
+
+    K is a buffer that the next call overwrites: copy to keep.
+    """
     cost = squared_distances(x0, x1)
     if not np.isfinite(cost).all():
         raise RunFailed("entropic coupling: the cost matrix has non-finite entries")

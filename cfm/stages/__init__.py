@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """A stage is a verb, and a rule in workflow/rules/{rules}.smk.
 
-    `module`: where its code begins; what families and kinds it runs is added for each job. `of_runs`: it is made for a
-    method and seeds. `of_metrics`: it computes or shows metrics, so that an edit of one runs it again.
+    `module`: where its code begins, below cfm; what families and kinds it runs is added for each job. `of_runs`: it is
+    made for a method and seeds. `of_metrics`: it computes or shows metrics, so that an edit of one runs it again.
     """
 
-    verb: str
     rules: str
     module: str
     reads: str
@@ -22,76 +20,24 @@ class Stage:
     of_metrics: bool = False
 
 
+_MEASURED = "`metrics.json`, `spec.json`, `provenance.json`"
+_APART = "`source_target/seed=….json`"
+_PICTURES = "`figures/{figure}.png`, `.pdf`, `.gif`, `.md`"
 STAGES = {
-    stage.verb: stage
-    for stage in (
-        Stage("data", "data", "cfm.stages.data", "settings, files of data", "`data.npz`"),
-        Stage(
-            "train",
-            "train",
-            "cfm.stages.train",
-            "`data.npz`, a teacher's `model.safetensors`",
-            "`model.safetensors`, `train.csv`",
-            of_runs=True,
-        ),
-        Stage(
-            "sample",
-            "sample",
-            "cfm.stages.sample",
-            "`data.npz`, `model.safetensors`",
-            "`samples/{solver}.npz`",
-            of_runs=True,
-        ),
-        Stage(
-            "source-target",
-            "source_target",
-            "cfm.stages.source_target",
-            "`data.npz`",
-            "`source_target/seed={seed}.json`",
-        ),
-        Stage(
-            "evaluate",
-            "evaluate",
-            "cfm.stages.evaluate",
-            "`data.npz`, `samples/{solver}.npz`, `source_target/seed={seed}.json`",
-            "`metrics.json`, `spec.json`, `provenance.json`",
-            of_runs=True,
-            of_metrics=True,
-        ),
-        Stage(
-            "objective",
-            "objective",
-            "cfm.stages.objective",
-            "`data.npz`",
-            "`metrics.json`, `spec.json`, `provenance.json`",
-            of_runs=True,
-        ),
-        Stage("collect", "tables", "cfm.stages.collect", "`metrics.json` of all runs", "`runs.csv`", of_metrics=True),
-        Stage(
-            "table",
-            "tables",
-            "cfm.results.tables.base",
-            "`runs.csv`, `config/paper.yaml`",
-            "`tables/{table}.csv`, `.md`, `.tex`",
-            of_metrics=True,
-        ),
-        Stage(
-            "figure",
-            "figures",
-            "cfm.results.figures.base",
-            "`data.npz`, samples, `train.csv` or `runs.csv`",
-            "`figures/{figure}.png`, `.pdf`, `.gif`, `.md`",
-            of_metrics=True,
-        ),
-        Stage(
-            "claims",
-            "claims",
-            "cfm.results.claims.report",
-            "`runs.csv` of all experiments, `config/claims.yaml`",
-            "`claims.csv`, `claims.md`",
-            of_metrics=True,
-        ),
-        Stage("report", "report", "cfm.results.report.page", "all of these", "`report.html`", of_metrics=True),
-    )
+    "data": Stage("data", "stages.data", "settings, files of data", "`data.npz`"),
+    "source-target": Stage("source_target", "stages.source_target", "`data.npz`", _APART),
+    "train": Stage("train", "stages.train", "`data.npz`, a teacher", "`model.safetensors`, `train.csv`", True),
+    "sample": Stage("sample", "stages.sample", "`data.npz`, `model.safetensors`", "`samples/{solver}.npz`", True),
+    "evaluate": Stage("evaluate", "stages.evaluate", f"`samples/{{solver}}.npz`, {_APART}", _MEASURED, True, True),
+    "objective": Stage("objective", "stages.objective", "`data.npz`", _MEASURED, True),
+    "collect": Stage("tables", "stages.collect", "`metrics.json` of all runs", "`runs.csv`", of_metrics=True),
+    "table": Stage(
+        "tables", "results.tables.base", "`runs.csv`", "`tables/{table}.csv`, `.md`, `.tex`", of_metrics=True
+    ),
+    "figure": Stage("figures", "results.figures.base", "samples or `runs.csv`", _PICTURES, of_metrics=True),
+    "claims": Stage(
+        "claims", "results.claims.report", "every `runs.csv`", "`claims.csv`, `claims.md`", of_metrics=True
+    ),
+    "report": Stage("report", "results.report.page", "all of these", "`report.html`", of_metrics=True),
 }
-OF_RUNS = tuple(name for name, stage in STAGES.items() if stage.of_runs)
+OF_RUNS = tuple(verb for verb, stage in STAGES.items() if stage.of_runs)

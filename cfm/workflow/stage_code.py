@@ -11,7 +11,7 @@ from cfm.stages import STAGES
 def stage_digest(stage: str, *modules: str) -> str:
     """Digest of the code that a stage runs, with the given families' or kinds' modules."""
     metrics = [f"cfm.metrics.{file}" for file in FILES] if STAGES[stage].of_metrics else []
-    return code_digest(STAGES[stage].module, *metrics, *modules)
+    return code_digest(f"cfm.{STAGES[stage].module}", *metrics, *modules)
 
 
 def data_code(config: Config, dataset: str) -> str:

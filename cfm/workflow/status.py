@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cfm.artifacts.layout import Run
 from cfm.artifacts.metrics import is_measured, read_metrics
 from cfm.config import Config
 from cfm.config.entries import NamedDataset, by_name
@@ -28,6 +29,10 @@ class RunState:
     state: str
     reason: str
     log: Path
+
+    @property
+    def run(self) -> Run:
+        return Run(self.dataset, self.method, self.seed)
 
 
 def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[RunState]:
@@ -107,7 +112,7 @@ def print_status(config: Config) -> int:
         print(f"{config.budget}/{experiment}: runs: {summary}; tables: {made} of {len(tables)}")
         for state in mine:
             if state.state == "failed":
-                print(f"  failed  {state.dataset}/{state.method}/seed={state.seed}: {state.reason} ({state.log})")
+                print(f"  failed  {state.run}: {state.reason} ({state.log})")
         _print_missing(mine)
     for line in [*skipped_lines(config), *lines]:
         print(line)

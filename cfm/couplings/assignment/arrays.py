@@ -20,7 +20,10 @@ def scratch(n: int, m: int, dtype: type) -> npt.NDArray[Any]:
 
 
 def squared_distances(x: Floats, y: Floats, dtype: type = np.float64) -> Floats:
-    """C_ij = |x_i - y_j|^2 of x (n, d) and y (m, d), to rounding of |x_i|^2 + |y_j|^2; lives until the next call."""
+    """C_ij = |x_i - y_j|^2 of x (n, d) and y (m, d), to rounding of |x_i|^2 + |y_j|^2
+
+    A buffer that the next call overwrites: copy to keep.
+    """
     left = np.column_stack([-2 * x, (x * x).sum(axis=1), np.ones(len(x))])
     right = np.vstack([y.T, np.ones(len(y)), (y * y).sum(axis=1)])
     out = scratch(len(x), len(y), dtype)
