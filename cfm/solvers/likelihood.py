@@ -170,7 +170,7 @@ def pull_back(
     norm: JacobianNorm | None = None,
     span: tuple[float, float] = (0.0, 1.0),
 ) -> PullBack:
-    """Solve the ODE of one network (leading axis S = 1) backwards over a span of time with tsit5 (atol = rtol) and exact divergence.
+    """Solve the ODE of one network (S = 1) backwards over a span with tsit5 (atol = rtol) and exact divergence.
 
     Differentiable. The regularisers are integrated where a norm of the Jacobian is named, and only there: the solver
     adapts its steps to all that it integrates, and without them it takes half as many (158 against 68 evaluations for

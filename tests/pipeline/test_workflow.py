@@ -116,6 +116,23 @@ def test_a_comment_reruns_nothing_and_a_method_edit_only_that_method(project: Pr
     assert not any(rule.startswith("train") for rule in planned)
 
 
+def test_the_place_and_the_name_of_modules_rerun_nothing(project: Project) -> None:
+    """One that the stages use directly, one that all use, one in a folder of its own, all moved at once."""
+    moved = {"couplings.minibatch": "couplings.pairs", "errors": "failures", "solvers.ode": "solvers.fields.steps"}
+    for old, new in moved.items():
+        source, target = (project.folder / "cfm" / f"{name.replace('.', '/')}.py" for name in (old, new))
+        target.parent.mkdir(exist_ok=True)
+        source.rename(target)
+        for path in [*(project.folder / "cfm").rglob("*.py"), *(project.folder / "workflow").rglob("*.smk")]:
+            path.write_text(path.read_text().replace(f"from cfm.{old} import", f"from cfm.{new} import"))
+    assert project.planned() == NOTHING
+    assert project.cfm("check", "--budget", "smoke").returncode == 0
+    project.replace(
+        "cfm/couplings/pairs.py", "return np.arange(len(batch.x0)), batch", "return batch.permutation(), batch"
+    )
+    assert project.planned()["train_toy2d_42"] > 0
+
+
 def test_a_code_edit_cannot_leave_a_stale_number(project: Project) -> None:
     """NPE is changed by a factor; the table follows without anything else being asked for."""
     before = {
