@@ -179,7 +179,7 @@ def training_pairs(sampler: PairSampler, seed: int, step: int) -> Pairs:
 
 
 def _training_pairs(sampler: PairSampler, interval: int, seed: int, step: int) -> Pairs:
-    """Target points from the seed's deck, sources from a deck or fresh noise."""
+    """Target points from the seed's passes over the data, sources likewise or fresh noise."""
     began = time.perf_counter()
     data, size = sampler.points(seed, interval), sampler.size
     target = data.target("train")

@@ -216,10 +216,10 @@ def test_dsbm_fits_the_gaussian_bridge(tmp_path: Path) -> None:
 def test_dsbm_changes_sides() -> None:
     """Backward first, forward last, and new pairs at every change."""
     method = DSBM(sigma=1.0, iterations=4, draws=1, sde_steps=5)
-    players = [method.trained_part(step, 10) for step in range(10)]
-    changes = [step for step in range(1, 10) if players[step] != players[step - 1]]
+    parts = [method.trained_part(step, 10) for step in range(10)]
+    changes = [step for step in range(1, 10) if parts[step] != parts[step - 1]]
     assert changes == method.refresh_steps(10) == [3, 5, 8]
-    assert players[0] == "backward_drift" and players[-1] == "forward_drift"
+    assert parts[0] == "backward_drift" and parts[-1] == "forward_drift"
 
 
 def test_a_failed_teacher_fails_its_pupil_and_seconds_add_up(tmp_path: Path) -> None:

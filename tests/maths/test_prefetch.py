@@ -58,7 +58,7 @@ def test_pairs_are_the_same_from_any_step_on() -> None:
 
 
 def test_a_failing_step_fails_at_that_step_and_not_before() -> None:
-    """A deck of 400 cards holds its NaN in one of the first ten batches of 40."""
+    """A pass over 400 points meets its NaN in one of the first ten batches of 40."""
     method = FlowMatching("exact", "linear", 0.1)
     sampler = PairSampler(method, _data(poison=True).intervals(), 40, [None])
     failed = {}

@@ -1,4 +1,4 @@
-"""The referee's report: the verdicts on all claims with their evidence, as `claims.csv` and `claims.md`."""
+"""The claims report: the verdicts on all claims with their evidence, as `claims.csv` and `claims.md`."""
 
 from __future__ import annotations
 
