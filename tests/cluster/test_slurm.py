@@ -17,7 +17,7 @@ pytestmark = pytest.mark.pipeline
 
 # A verb that first says where it is and waits as long as a file is there: the test decides when it goes on.
 WAIT = """\
-    Path("{name}-" + os.environ["SLURM_JOB_ID"]).touch()
+    Path("{name}-" + __import__("os").environ["SLURM_JOB_ID"]).touch()
     while Path("{name}").exists():
         __import__("time").sleep(0.1)
 """
@@ -55,7 +55,7 @@ def story(slurm: LocalSlurm, small: Project, tmp_path_factory: pytest.TempPathFa
         (project.folder / name).touch()
         first = f"    from cfm.stages.{verb} import {'train as run' if verb == 'train' else 'measure'}\n"
         project.replace("cfm/cli/cells.py", first, WAIT.format(name=name) + first)
-    project.replace("workflow/rules/resources.smk", '"objective": 10}', '"objective": 1}')
+    project.replace("workflow/rules/resources.smk", "first = MINUTES", 'first = 1 if stage == "objective" else MINUTES')
 
     project.replace("cfm/workflow/slurm_executor.py", "_LIMIT = 1800", "_LIMIT = 5")
     first = Running(project, "slurm")
