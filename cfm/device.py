@@ -72,14 +72,16 @@ def _usable() -> list[str] | None:
     """The GPUs that this process may use, by names that mean the same GPU in every job of the machine.
 
     A scheduler may number the GPUs of each job from 0, so numbers in `CUDA_VISIBLE_DEVICES` become UUIDs. None where
-    there is no `nvidia-smi` to ask.
+    there is no `nvidia-smi` to ask, or it lists none.
     """
     if not shutil.which("nvidia-smi"):
         return None
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout
     names = dict(re.findall(r"^GPU (\d+):.*\(UUID: (GPU-[^)]+)\)", listed, re.MULTILINE))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return [*names.values()] if visible is None else [names.get(gpu, gpu) for gpu in visible.split(",") if gpu]
+    if visible is not None:
+        return [names.get(gpu, gpu) for gpu in visible.split(",") if gpu]
+    return [*names.values()] or None
 
 
 def _wait_for(count: int, names: list[str], held: contextlib.ExitStack) -> list[str]:

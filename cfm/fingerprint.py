@@ -25,10 +25,9 @@ PACKAGE = Path(__file__).parent
 # What these modules decide reaches a stage as its settings or its paths, which Snakemake sees anyway.
 _NOT_FOLLOWED = {
     "cfm.config",
+    *(f"cfm.config.{name}" for name in ("check", "config", "loader", "registry", "strict")),
     "cfm.settings",
-    "cfm.config.strict",
     "cfm.artifacts.layout",
-    "cfm.config.registry",
     "cfm.fingerprint",
 }
 
@@ -73,14 +72,10 @@ def code_digest(*modules: str) -> str:
     pending, found = list(modules), set[str]()
     while pending:
         name = pending.pop()
-        if name not in found and not _decided_elsewhere(name):
+        if name not in found and name not in _NOT_FOLLOWED:
             found.add(name)
             pending += [imported.module for imported in _imports(name)]
     return _hashed("\n".join(sorted(_with_imports(name) for name in found)))[:16]
-
-
-def _decided_elsewhere(name: str) -> bool:
-    return any(name == package or name.startswith(f"{package}.") for package in _NOT_FOLLOWED)
 
 
 def _file(name: str) -> Path | None:
@@ -133,10 +128,13 @@ def _alone(name: str) -> str:
 @functools.cache
 def _with_imports(name: str) -> str:
     """Digest of a module and of where its names come from, every module standing for what is in it."""
-    imports = [imported for imported in _imports(name) if not _decided_elsewhere(imported.module)]
-    modules = {imported.bound: _alone(imported.module) for imported in imports if not imported.thing}
-    things = {f"{_alone(i.module)} {i.thing} {i.bound}" for i in imports if i.bound not in modules}
+    modules = {i.bound: _content(i.module) for i in _imports(name) if not i.thing}
+    things = {f"{_content(i.module)} {i.thing} {i.bound}" for i in _imports(name) if i.bound not in modules}
     return _hashed("\n".join([_bare(name, tuple(sorted(modules.items()))), *sorted(things)]))
+
+
+def _content(module: str) -> str:
+    return "settings" if module in _NOT_FOLLOWED else _alone(module)
 
 
 @functools.cache

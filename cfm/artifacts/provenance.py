@@ -19,7 +19,16 @@ from cfm.errors import UserError
 from cfm.files import read_json
 
 _PACKAGES = ("torch", "torchdyn", "pot", "numpy", "numba", "scipy", "scikit-learn", "pandas", "snakemake")
-_NEEDED = {"cpu_seconds", "started", "finished", "git", "packages", "python", "machine", "peak_memory_mb"}
+_NEEDED: dict[str, type | tuple[type, ...]] = {
+    "cpu_seconds": (int, float),
+    "started": str,
+    "finished": str,
+    "git": dict,
+    "packages": dict,
+    "python": str,
+    "machine": dict,
+    "peak_memory_mb": int,
+}
 
 
 def read_provenance(run: Path) -> dict[str, dict[str, Any]]:
@@ -33,9 +42,13 @@ def read_provenance(run: Path) -> dict[str, dict[str, Any]]:
     stored = read_json(path)
     # Beside the records of the stages, empty where a control has none, there are checksums, which are texts.
     records = {stage: record for stage, record in stored.items() if record and not isinstance(record, str)}
-    if not all(isinstance(record, dict) and record.keys() >= _NEEDED for record in records.values()):
+    if not all(isinstance(record, dict) and _whole(record) for record in records.values()):
         raise UserError(f"{path}: damaged; delete it and run again")
     return records
+
+
+def _whole(record: dict[str, Any]) -> bool:
+    return all(isinstance(record.get(name), kind) for name, kind in _NEEDED.items()) and "commit" in record["git"]
 
 
 class Stopwatch:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cfm.artifacts.layout import TRAINING_LOG
+from cfm.errors import UserError
 from cfm.files import atomic
 
 
@@ -40,11 +41,19 @@ def write_log(run: Path, rows: Sequence[Row]) -> None:
 def read_log(run: Path) -> list[dict[str, float]]:
     """What is known at every check, by column and without the empty ones; none where nothing was trained.
 
-    Files of external methods may have fewer columns.
+    Files of external methods may have fewer columns, but `step`, and more, which are left. `UserError` if it is no such
+    table of numbers.
     """
+    path = run / TRAINING_LOG
     try:
-        with open(run / TRAINING_LOG, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8") as file:
             rows = [*csv.DictReader(file)]
+        known = [name for name in Row.__dataclass_fields__ if rows and name in rows[0]]
+        found = [{name: float(row[name]) for name in known if row[name]} for row in rows]
+        if any("step" not in row for row in found):
+            raise ValueError("step")
+        return found
     except FileNotFoundError:
         return []
-    return [{name: float(value) for name, value in row.items() if value} for row in rows]
+    except (ValueError, TypeError, csv.Error):
+        raise UserError(f"{path}: damaged (numbers are expected, and a step in each row); delete it") from None

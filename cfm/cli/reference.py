@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cfm.artifacts.layout import Run
+from cfm.artifacts.layout import PROVENANCE, Run
 from cfm.artifacts.metrics import is_measured
 from cfm.artifacts.provenance import read_provenance
 from cfm.artifacts.runs import COLUMNS, read_runs, rows_of, widened
@@ -124,6 +124,8 @@ def _merge_facts(stored: dict[str, Any], done: dict[Run, Path], config: Config, 
     facts: dict[str, list[Any]] = stored["facts"]
     for run, folder in done.items():
         stages = read_provenance(folder)
+        if "code_digest" not in stages.get("evaluate", {}):
+            raise UserError(f"{folder / PROVENANCE}: nothing of the evaluation is in it; run `make reproduce` again")
         runs[str(run)] = {
             "spec": specs[run],
             "code": stages["evaluate"]["code_digest"],

@@ -27,12 +27,13 @@ FOLDERS = {
 
 # What a family might still override, which would then do nothing without a word.
 _FORMERLY = {
-    "unsupported": "skip_reason",
-    "rounds": "refresh_steps",
-    "own_pairs": "generate_pairs",
-    "player": "trained_part",
-    "missing": "unavailable_reason",
-    "invalid": "problem",
+    "methods": {
+        "unsupported": "skip_reason",
+        "rounds": "refresh_steps",
+        "own_pairs": "generate_pairs",
+        "player": "trained_part",
+    },
+    "datasets": {"missing": "unavailable_reason", "invalid": "problem"},
 }
 
 
@@ -62,6 +63,7 @@ def _family(package: str, name: str, attribute: str, where: Where) -> type:
     if not hasattr(module, attribute):
         raise UserError(f"{file}: has no '{attribute}'; end the file with {attribute} = YourClass")
     found: type = getattr(module, attribute)
-    for former in _FORMERLY.keys() & {name for base in found.__mro__ for name in vars(base)}:
-        raise UserError(f"{file}: `{former}` is not called any more: its name is `{_FORMERLY[former]}` now")
+    for former, today in _FORMERLY[package].items():
+        if callable(getattr(found, former, None)):
+            raise UserError(f"{file}: `{former}` is not called any more: its name is `{today}` now")
     return found

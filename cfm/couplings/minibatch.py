@@ -15,18 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from cfm.errors import RunFailed
-from cfm.types import Floats, Indices
+from cfm.types import Floats, Indices, flat
 
 if TYPE_CHECKING:
     from cfm.couplings.assignment import Potentials
-
-
-def flat(points: Floats) -> npt.NDArray[np.float64]:
-    """Points of any shape as rows of numbers, shape (n, d), float64."""
-    return points.reshape(len(points), -1).astype(np.float64)
 
 
 def check_plan(plan: Floats) -> None:
@@ -39,8 +33,8 @@ def check_plan(plan: Floats) -> None:
 
 def draw_with_replacement(plan: Floats, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """N pairs (i, j) ~ P, independently, as the authors' code draws them: shapes (n,), (n,)."""
-    flat = rng.choice(plan.size, p=(plan / plan.sum()).ravel(), size=len(plan))
-    return np.divmod(flat, plan.shape[1])
+    drawn = rng.choice(plan.size, p=(plan / plan.sum()).ravel(), size=len(plan))
+    return np.divmod(drawn, plan.shape[1])
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def in_colour(dim: int) -> bool:
 
 
 def of_classifier(known: Mapping[str, Points], *sets: Points) -> list[Floats] | None:
-    """Floats (n, 64) of sets of pictures in the data set's own classifier; None if its arrays hold none."""
+    """Features (n, 64) of sets of pictures in the data set's own classifier; None if its arrays hold none."""
     import torch
 
     from cfm.nets.classifier import stored
@@ -51,7 +51,7 @@ def of_classifier(known: Mapping[str, Points], *sets: Points) -> list[Floats] | 
 
 
 def of_pictures(known: Mapping[str, Points], *sets: Points) -> list[Floats] | None:
-    """Floats of the data set's classifier, else of EfficientNet-Lite0 for pictures in colour; None for the rest."""
+    """Features of the data set's classifier, else of EfficientNet-Lite0 for pictures in colour; None for the rest."""
     found = of_classifier(known, *sets)
     if found is None and in_colour(sets[0].shape[1]):
         from cfm.nets.efficientnet import features

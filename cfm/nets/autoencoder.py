@@ -1,4 +1,4 @@
-"""Bytes to codes and back: training a VAE, and the codes that flows are trained on.
+"""Pictures to codes and back: training a VAE, and the codes that flows are trained on.
 
 The code of a picture is the mean of the encoder. From every coordinate its mean over the training pictures is taken,
 and all are divided by one number, so that the variances have mean 1: distances keep their proportions, and sigma is
@@ -118,7 +118,7 @@ def encode(net: VAE, pictures: Bytes, fitted: npt.NDArray[np.int64]) -> dict[str
 
 @torch.no_grad()
 def decode(known: Mapping[str, Points], codes: Points) -> Points:
-    """Bytes in [0, 1], (n, channels, side, side), of standardised codes; `known` has the decoder's weights."""
+    """Pictures in [0, 1], (n, channels, side, side), of standardised codes; `known` has the decoder's weights."""
     weights = from_arrays(known, _DECODER)
     first, *_, last = (weights[name] for name in weights if name.endswith("weight"))
     width, channels = last.shape[:2]

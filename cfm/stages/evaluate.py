@@ -45,7 +45,7 @@ def evaluate(
     data = load(data_path)
     for done, (seed, folder) in enumerate(runs.items(), start=1):
         watch = Stopwatch()
-        apart = read_distances(distances[seed]) if distances else {}
+        apart = _apart(distances.get(seed))
         results: dict[str, Any] = {}
         stages: dict[str, Any] = {}
         measuring = 0.0
@@ -64,12 +64,22 @@ def evaluate(
         report(done, len(runs), f"seed {seed}, {len(results)} solvers")
 
 
+def _apart(path: Path | None) -> Mapping[str, float] | str | None:
+    """How far source and target are apart by test set, or why that is not known; None if no metric asks."""
+    try:
+        return None if path is None else read_distances(path)
+    except RunFailed as error:
+        return str(error)
+
+
 def _measure(
-    path: Path, stored: Arrays, metrics: Sequence[str], data: Prepared, apart: Mapping[str, float]
+    path: Path, stored: Arrays, metrics: Sequence[str], data: Prepared, apart: Mapping[str, float] | str | None
 ) -> dict[str, Any]:
     """The result of one solver, see cfm/artifacts/metrics.py."""
     if "failure" in stored:
         return failed(one_line(str(stored["failure"])))
+    if isinstance(apart, str):
+        return failed(one_line(apart))
     values: dict[str, float] = {}
     try:
         for split, evaluation in _evaluations(path, stored, data, apart).items():
@@ -85,7 +95,9 @@ def _measure(
     return measured(int(stored["nfe"]), values)
 
 
-def _evaluations(path: Path, stored: Arrays, data: Prepared, apart: Mapping[str, float]) -> dict[str, Evaluation]:
+def _evaluations(
+    path: Path, stored: Arrays, data: Prepared, apart: Mapping[str, float] | None
+) -> dict[str, Evaluation]:
     """The samples cut into test sets: the first rows are the test set's, the next the large one's, if there."""
     x0, x1, energy = stored["x0"], ends(stored), energies(stored)
     if "target" not in stored and len(x0) < data.count("test"):
@@ -97,8 +109,8 @@ def _evaluations(path: Path, stored: Arrays, data: Prepared, apart: Mapping[str,
         rows = slice(first, first + (len(x0) if "target" in stored else data.count(split)))
         first = rows.stop
         if len(x0) >= rows.stop > rows.start:
-            if apart and split not in apart:
-                raise UserError(f"{path}: the distance of source and target on its {split} set is missing: run again")
+            if apart is not None and split not in apart:
+                raise UserError(f"{path}: its {split} set is not in source_target/ of the data set: delete that folder")
             cut[split] = Evaluation(
                 x0[rows],
                 x1[rows],
@@ -108,7 +120,7 @@ def _evaluations(path: Path, stored: Arrays, data: Prepared, apart: Mapping[str,
                 float(stored["seconds"]),
                 float(stored["train_seconds"]) if "train_seconds" in stored else None,
                 float(stored["learning_w2"]) if "learning_w2" in stored else None,
-                apart.get(split),
+                None if apart is None else apart[split],
                 (stored["t"], stored["trajectory"][:, rows]) if "trajectory" in stored else None,
                 data.arrays,
                 stored,

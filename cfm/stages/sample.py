@@ -15,7 +15,7 @@ from cfm.artifacts.provenance import Stopwatch
 from cfm.artifacts.samples import as_arrays, write_samples
 from cfm.datasets.base import Dataset, Prepared
 from cfm.device import choose
-from cfm.errors import RunFailed
+from cfm.errors import RunFailed, UserError
 from cfm.methods.base import Method, Start
 from cfm.rng import stream
 from cfm.settings import Solver, Training
@@ -73,6 +73,10 @@ def _samples(
         start = Start(x0, dataset, stream(seed, "sample"), data, labels)
         try:
             path = method.sample(net, start, solver)
+            if path is None:  # what once stood for the ODE
+                raise UserError(
+                    f"{type(method).__name__}.sample: for the ODE return super().sample(net, start, solver)"
+                )
             asked = {"label": labels} if method.conditional and labels is not None else {}
             return {**as_arrays(path), **asked, **log_densities(method, net, start, solver, path)}
         except RunFailed as error:

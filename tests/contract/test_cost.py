@@ -11,7 +11,7 @@ from cfm.results import cost
 
 
 def _record(started: str, cpu: float, **work: float) -> dict[str, object]:
-    machine = {"git": {}, "packages": {}, "python": "3", "machine": {}, "peak_memory_mb": 1}
+    machine = {"git": {"commit": None}, "packages": {}, "python": "3", "machine": {}, "peak_memory_mb": 1}
     return {"started": started, "finished": started, "cpu_seconds": cpu, "work_seconds": work, **machine}
 
 

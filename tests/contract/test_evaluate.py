@@ -101,9 +101,24 @@ def test_a_missing_distance_from_source_to_target_is_an_error(tmp_path: Path, da
     """NPE divides by it: without it there is no number, and never another denominator."""
     x0 = _points(3, 100)
     source_target(data, "test", {42: tmp_path / "apart.json"}, lambda *_: None)
-    with pytest.raises(UserError, match="source and target on its test_large set is missing"):
+    with pytest.raises(UserError, match="its test_large set is not in source_target"):
         _measure(tmp_path, data, x0=x0, x1=x0 + 2)
     assert "w2" in _measure(tmp_path, data, x0=x0[:40], x1=x0[:40] + 2)["metrics"]
+
+
+def test_without_a_distance_that_was_asked_for_there_is_no_number(tmp_path: Path, data: Path) -> None:
+    """Neither without a word nor with another denominator."""
+    (tmp_path / "apart.json").write_text("{}")
+    x0 = _points(3, 40)
+    with pytest.raises(UserError, match="its test set is not in source_target"):
+        _measure(tmp_path, data, x0=x0, x1=x0 + 2)
+
+
+def test_where_source_and_target_are_one_the_run_fails_with_the_reason(tmp_path: Path) -> None:
+    path, x = tmp_path / "data.npz", _points(3, 40)
+    save(Prepared({"test_0": x, "test_1": x}, 2, gaussian_source=False), path)
+    result = _measure(tmp_path, path, x0=x, x1=x)
+    assert result["status"] == "failed" and result["reason"].startswith("source and target are the same points")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"test": "1"}', '{"test": 0}', '{"test": NaN}'])

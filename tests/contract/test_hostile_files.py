@@ -21,6 +21,8 @@ import torch
 from cfm.__main__ import main
 from cfm.artifacts.layout import Layout
 from cfm.artifacts.metrics import read_metrics
+from cfm.artifacts.provenance import Stopwatch, read_provenance
+from cfm.artifacts.training_log import read_log
 from cfm.cli import cells
 from cfm.cli.reproduce import _only_one
 from cfm.datasets.reading import image_archives as image_files
@@ -177,6 +179,35 @@ def test_hostile_metrics_are_said_by_every_command_that_reads_them(refused: Call
         assert "metrics.json: damaged" in refused(*arguments)
     Layout("results", "smoke").source_target("toy2d", DATASET, 42).write_text("{")
     assert "seed=42.json: damaged" in refused(*_verb("evaluate", "oracle"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"step,val_loss\n1,x\n", b"step,val_loss\n1,2,3\nx,1\n", b"\xff\xfe", b"val_loss\n1\n", b'step\n"1'],
+    ids=["text", "no step", "no text", "no column of steps", "quote"],
+)
+def test_hostile_training_logs(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "train.csv").write_bytes(content)
+    if content == b'step\n"1':
+        assert read_log(tmp_path) == [{"step": 1}]
+        return
+    with pytest.raises(UserError, match=r"train.csv: damaged .*; delete it"):
+        read_log(tmp_path)
+
+
+def test_a_training_log_may_have_more_columns_and_fewer(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("step,val_loss,note\n10,0.5,warm-up\n20,,\n")
+    assert read_log(tmp_path) == [{"step": 10, "val_loss": 0.5}, {"step": 20}]
+
+
+@pytest.mark.parametrize("change", [{"git": "x"}, {"cpu_seconds": "1"}, {"machine": []}, {"started": 1}, {"git": {}}])
+def test_hostile_provenance(tmp_path: Path, change: dict[str, object]) -> None:
+    record = Stopwatch().record(device="cpu")
+    (tmp_path / "provenance.json").write_text(json.dumps({"train": {}, "sample": record, "samples_rk4_sha256": "0"}))
+    assert read_provenance(tmp_path) == {"sample": record}
+    (tmp_path / "provenance.json").write_text(json.dumps({"sample": record | change}))
+    with pytest.raises(UserError, match=r"provenance.json: damaged"):
+        read_provenance(tmp_path)
 
 
 def test_a_hostile_reason_is_one_line_in_the_terminal(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

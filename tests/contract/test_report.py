@@ -258,7 +258,7 @@ def test_of_runs_that_are_kept_only_numbers_and_provenance_are_there() -> None:
 def test_without_any_results_the_page_says_so(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     skipped = {"moons_8gaussians": "moons.npz (sha256 1234) is not there"}
-    config = replace(config, missing=skipped)
+    config = replace(config, unavailable=skipped)
     empty = parse(write(config))
     assert "there are no tables yet" in empty.text
     assert "moons_8gaussians: moons.npz (sha256 1234) is not there" in empty.all("section")[0].text

@@ -151,7 +151,9 @@ def test_likelihood_of_snapshots_is_the_closed_form() -> None:
     """Along dx/dt = a x from N(0, I) at t = -1 the points at t are N(0, e^{2 a (t + 1)} I)."""
 
     class _Growth:
-        def value_and_jacobian(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        dim = 2
+
+        def value_and_jacobian(self, t: Tensor, x: Tensor, directions: None) -> tuple[Tensor, Tensor]:
             eye = torch.eye(2, dtype=x.dtype)[None, :, None, :]
             return 0.4 * x, 0.4 * eye.expand(1, -1, x.shape[1], -1)
 

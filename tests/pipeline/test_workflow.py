@@ -128,7 +128,9 @@ def test_the_place_and_the_name_of_modules_rerun_nothing(project: Project) -> No
     assert project.planned() == NOTHING
     assert project.cfm("check", "--budget", "smoke").returncode == 0
     project.replace(
-        "cfm/couplings/pairs.py", "return np.arange(len(batch.x0)), batch", "return batch.permutation(), batch"
+        f"cfm/{moved['couplings.minibatch'].replace('.', '/')}.py",
+        "return np.arange(len(batch.x0)), batch",
+        "return batch.permutation(), batch",
     )
     assert project.planned()["train_toy2d_42"] > 0
 

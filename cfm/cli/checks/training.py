@@ -56,7 +56,7 @@ def alone_or_stacked(trial: Trial) -> None:
         raise UserError(
             f"seed {SEEDS[slot]} has other numbers alone than beside {len(SEEDS) - 1} more: mix no seeds, which are "
             "the first axis, in `loss` and `network`, take sin, exp and the like by `batch.per_seed`, and let no layer "
-            "end in one column, which torch.bmm refresh_steps otherwise"
+            "end in one column, which torch.bmm rounds otherwise"
         )
 
 

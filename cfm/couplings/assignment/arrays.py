@@ -20,7 +20,7 @@ def scratch(n: int, m: int, dtype: type) -> npt.NDArray[Any]:
 
 
 def squared_distances(x: Floats, y: Floats, dtype: type = np.float64) -> Floats:
-    """C_ij = |x_i - y_j|^2 of x (n, d) and y (m, d), to rounding of |x_i|^2 + |y_j|^2
+    """C_ij = |x_i - y_j|^2 of x (n, d) and y (m, d), to rounding of |x_i|^2 + |y_j|^2.
 
     A buffer that the next call overwrites: copy to keep.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -65,8 +66,10 @@ def _coupling_share(config: Config, experiment: str, method: str) -> str:
 
 
 def _share(last: Mapping[str, float]) -> float | None:
-    parts = [last[f"seconds_{part}"] for part in ("coupling", "step", "validation")]
-    return parts[0] / sum(parts) if sum(parts) else None
+    """Of the couplings; None where a column is not known."""
+    names = [f"seconds_{part}" for part in ("coupling", "step", "validation")]
+    spent = sum(last.get(name, math.nan) for name in names)
+    return last[names[0]] / spent if spent > 0 else None
 
 
 def _cpu_minutes(config: Config, experiment: str, method: str) -> str:
