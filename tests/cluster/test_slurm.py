@@ -143,7 +143,7 @@ def test_a_job_out_of_time_is_tried_again_with_more(story: Story) -> None:
 
 def test_small_rules_stay_on_the_login_node(story: Story) -> None:
     rules = {line.split("_")[1] for line in story.limits}
-    assert rules == {"data", "train", "sample", "evaluate", "objective"}
+    assert rules == {"data", "train", "sample", "evaluate", "objective", "source"}  # of source_target
 
 
 GPU_RULES = """
