@@ -54,7 +54,7 @@ def canonical(value: Any) -> str:
 
 def digest(text: str) -> str:
     """A short name for a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _hashed(text)[:16]
 
 
 def file_digest(path: Path) -> str:
@@ -75,7 +75,7 @@ def code_digest(*modules: str) -> str:
         if name not in found and name not in _NOT_FOLLOWED:
             found.add(name)
             pending += [imported.module for imported in _imports(name)]
-    return _hashed("\n".join(sorted(_with_imports(name) for name in found)))[:16]
+    return digest("\n".join(sorted(_with_imports(name) for name in found)))
 
 
 def _file(name: str) -> Path | None:

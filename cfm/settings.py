@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -87,6 +88,11 @@ class Solver:
     points: Literal["test", "all"] = "test"
     divergence: Literal["exact", "hutchinson"] | None = None
     batch: int | None = field(default=None, kw_only=True, metadata=LATER)
+
+
+def widest(solvers: Iterable[Solver]) -> Literal["test", "all"]:
+    """The points that are needed for all of some solvers: `all` where one carries the large test set too."""
+    return "all" if any(solver.points == "all" for solver in solvers) else "test"
 
 
 JacobianNorm = Literal["squared_frobenius", "root_mean_square"]

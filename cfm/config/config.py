@@ -14,7 +14,7 @@ from cfm.config.strict import Where, check_name
 from cfm.device import present
 from cfm.errors import UserError
 from cfm.fingerprint import as_json, canonical
-from cfm.settings import Experiment, Main, Solver, Training
+from cfm.settings import Experiment, Main, Solver, Training, widest
 
 BUDGETS = ("smoke", "quick", "paper")
 
@@ -127,8 +127,7 @@ class Config:
 
     def evaluated_points(self, experiment: str) -> str:
         """`test`, or `all` where a solver carries the large test set too."""
-        solvers = self.experiments[experiment].solvers.values()
-        return "all" if any(solver.points == "all" for solver in solvers) else "test"
+        return widest(self.experiments[experiment].solvers.values())
 
     def spec(self, stage: str, experiment: str, dataset: str, method: str | None = None) -> str:
         """The resolved settings a stage depends on (its own and those before it) as canonical JSON."""

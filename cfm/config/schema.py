@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from cfm.config.entries import MANY
-from cfm.config.registry import families
+from cfm.config.registry import dataset_family, families, method_family
+from cfm.config.strict import Where
 from cfm.config.strict import schema as describe
 from cfm.settings import Experiment, Main
 
@@ -14,10 +14,9 @@ from cfm.settings import Experiment, Main
 def schema() -> dict[str, Any]:
     """JSON schema of an experiment file and of config.yaml, written to config/schema.json."""
     kinds = {"config": Main, "experiment": Experiment}
-    for package in ("methods", "datasets"):
-        for family in families(package):
-            module = importlib.import_module(f"cfm.{package}.{family}")
-            kinds[f"{package}/{family}"] = getattr(module, "METHOD" if package == "methods" else "DATASET")
+    here = Where("schema")
+    kinds |= {f"methods/{name}": method_family(name, here) for name in families("methods")}
+    kinds |= {f"datasets/{name}": dataset_family(name, here) for name in families("datasets")}
     described = {name: describe(kind) for name, kind in kinds.items()}
     for description in described.values():
         for key in description["properties"].keys() & MANY:

@@ -82,6 +82,12 @@ def parts(net: nn.Module) -> dict[str, Stacked]:
     return {name: module for name, module in net.named_modules() if isinstance(module, Stacked)}
 
 
+def initialise(net: nn.Module, seeds: Sequence[int]) -> None:
+    """Draw the networks of every part, one for each seed, from a stream of the seed and the part's own name."""
+    for name, part in parts(net).items():
+        part.initialise(seeds, f"init/{name}" if name else "init")
+
+
 def named_layers(net: nn.Module, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The layers of one network of every part, given its row of each `theta`."""
     named = {name: part.named_layers(rows[name]) for name, part in parts(net).items()}

@@ -19,7 +19,7 @@ from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed, UserError
 from cfm.files import read_tensors, write_tensors
 from cfm.methods.base import Batch, Method
-from cfm.nets.stacked import load, named_layers, parts
+from cfm.nets.stacked import initialise, load, named_layers, parts
 from cfm.rng import stream
 from cfm.settings import Training
 from cfm.training.batches import COLUMNS, Pairs, PairSampler, validation_pairs
@@ -60,8 +60,7 @@ class Trainer:
         self.device, self.state, self.workers = device, state, workers
         self.net = method.network(len(seeds), data.dim, settings)
         self.parts = parts(self.net)
-        for name, part in self.parts.items():
-            part.initialise(seeds, f"init/{name}" if name else "init")
+        initialise(self.net, seeds)
         for seed, layers in teachers.items():
             load(self.net, self.seeds.index(seed), layers)
         self.net.to(device)

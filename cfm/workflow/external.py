@@ -30,6 +30,7 @@ from cfm.datasets.base import Prepared
 from cfm.errors import RunFailed, UserError
 from cfm.files import write_arrays, write_json
 from cfm.fingerprint import as_json, file_digest
+from cfm.settings import widest
 from cfm.workflow.external_packages import install
 
 _LONGEST = 200  # characters of a reason
@@ -124,11 +125,10 @@ def _job(
     """The job's file, and the points that its seeds start from."""
     experiment, dataset, method = where
     solvers, entry = config.solvers(experiment, method), as_json(config.methods[method].method)
-    widest = "all" if any(solver.points == "all" for solver in solvers.values()) else "test"
     runs = []
     for seed, paths in places.items():
         start = folder / f"seed={seed}/start.npz"
-        write_arrays(start, {"x0": data.evaluation_source(seed, widest)})
+        write_arrays(start, {"x0": data.evaluation_source(seed, widest(solvers.values()))})
         runs.append({"seed": seed, "start": str(start), "samples": {name: str(path) for name, path in paths.items()}})
     counts = {points: len(data.evaluation_source(0, points)) for points in ("test", "all")}
     job: dict[str, Any] = {

@@ -17,7 +17,7 @@ from cfm.config import Config
 from cfm.device import choose
 from cfm.errors import UserError
 from cfm.methods.base import Method, Start
-from cfm.nets.stacked import load, parts
+from cfm.nets.stacked import initialise, load
 from cfm.rng import stream
 from cfm.settings import Solver, Training
 from cfm.solvers.trajectory import Trajectory
@@ -98,8 +98,7 @@ class Trial:
 
     def _network(self, seeds: Sequence[int]) -> nn.Module:
         net = self.method.network(len(seeds), 2, self.settings)
-        for name, part in parts(net).items():
-            part.initialise(seeds, f"init/{name}")
+        initialise(net, seeds)
         return net
 
     def trained(self, seeds: Sequence[int], settings: Training = _SHORT, interrupted: bool = False) -> Trainer:
