@@ -13,7 +13,10 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 from cfm.cli import cells, commands
+from cfm.config import Selection
 from cfm.errors import UserError, one_line
+
+_SEEDS = 'a count (10: the first ten, the experiment\'s own and those after), or a list ("42 43"; "42," for one alone)'
 
 
 class _OneLine(argparse.ArgumentParser):
@@ -38,19 +41,28 @@ def _parser() -> argparse.ArgumentParser:
     verb("list", "what exists: experiments, data sets, methods, metrics")
     verb("check", "check the configuration; says nothing if it is right")
     verb("schema", "print the JSON schema of the configuration")
+
+    def chooses(sub: argparse.ArgumentParser, several: bool = True) -> argparse.ArgumentParser:
+        """Takes what to run of the experiments."""
+        if several:
+            sub.add_argument("--experiments", default="", help="names; all enabled ones by default")
+        sub.add_argument("--datasets", nargs="*", default=[], help="names, also of groups; all by default")
+        sub.add_argument("--methods", nargs="*", default=[], help="names; all by default")
+        sub.add_argument("--seeds", nargs="*", default=[], help=_SEEDS)
+        return sub
+
     for name, text in (
         ("fetch", "download the files of data that the experiments lack"),
         ("status", "done, running, failed and missing runs"),
         ("reproduce", "run a budget"),
     ):
-        sub = verb(name, text)
-        sub.add_argument("--experiments", default="", help="names; all enabled ones by default")
+        sub = chooses(verb(name, text))
         if name == "reproduce":
             sub.add_argument("--cores", default="all")
             sub.add_argument("--profile", default="local")
     verb("data", "prepare a data set", "experiment", "dataset")
     apart = verb("source-target", "measure how far source and target of a data set are apart", "experiment", "dataset")
-    apart.add_argument("--seeds", type=int, nargs="+", help="the experiment's seeds by default")
+    apart.add_argument("--seeds", type=int, nargs="+", help="numbers; the experiment's by default")
     for name, text in (
         ("show", "the resolved settings of one run"),
         ("train", "train a method on a data set"),
@@ -61,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = verb(name, text, "experiment", "dataset", "method")
         if name != "show":
-            sub.add_argument("--seeds", type=int, nargs="+", help="the experiment's seeds by default")
+            sub.add_argument("--seeds", type=int, nargs="+", help="numbers; the experiment's by default")
             sub.add_argument("--spec", help="digest of the settings the caller expects")
         if name == "train":
             sub.add_argument("--threads", type=int, default=1, help="more than 1: that many processes draw ahead")
@@ -72,19 +84,17 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("command", nargs="+", help="after --; the job's file is its last argument")
     new = verb("new-method", "write a method that runs at once, to be changed into one's own")
     new.add_argument("name", help="lower-case letters, digits and underscores")
+    new.add_argument("--experiment", default="toy2d", help="that it takes part in (default: toy2d)")
     new.add_argument("--rule", action="store_true", help="as a program outside this package, with its rule")
     checked = verb("check-method", "does a method keep the contract? Says so check by check, and ends with 1 if not")
-    checked.add_argument("name", help="an entry of config/methods.yaml")
-    kept = verb("reference", "add the finished runs to those in results/reference")
-    kept.add_argument("--experiments", default="", help="names; all enabled ones by default")
-    verb("collect", "gather the metrics of an experiment into runs.csv", "experiment")
-    verb("table", "make a table (csv, md, tex)", "experiment", "name")
-    judge = verb("claims", "judge the paper's claims (csv, md)")
-    judge.add_argument("--experiments", default="", help="names; all enabled ones by default")
-    page = verb("report", "write the report, one page with all results (html)")
-    page.add_argument("--experiments", default="", help="names; all enabled ones by default")
+    checked.add_argument("name", help="an entry of config/methods.yaml or config/mine")
+    chooses(verb("reference", "add the finished runs to those in results/reference"))
+    chooses(verb("collect", "gather the metrics of an experiment into runs.csv", "experiment"), several=False)
+    chooses(verb("table", "make a table (csv, md, tex)", "experiment", "name"), several=False)
+    chooses(verb("claims", "judge the paper's claims (csv, md)"))
+    page = chooses(verb("report", "write the report, one page with all results (html)"))
     page.add_argument("--reference", action="store_true", dest="kept", help="of the runs in results/reference")
-    draw = verb("figure", "draw a figure (png, pdf)", "experiment", "name")
+    draw = chooses(verb("figure", "draw a figure (png, pdf)", "experiment", "name"), several=False)
     draw.add_argument("--dataset", help="for a figure that shows one data set")
     return parser
 
@@ -94,6 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = vars(_parser().parse_args(arguments))
     verb = parsed.pop("verb").replace("-", "_")
     try:
+        if "datasets" in parsed:
+            texts = {key: " ".join(parsed.pop(key)) for key in ("datasets", "methods", "seeds")}
+            parsed["selection"] = Selection.parse(**texts)
         command = getattr(cells, verb, None) or getattr(commands, "list_" if verb == "list" else verb)
         return command(**parsed) or 0
     except UserError as error:

@@ -181,8 +181,8 @@ class Main:
 class Entry:
     """What every entry of methods.yaml and datasets.yaml has, besides the settings of its family.
 
-    `label` is shown; `paper` is the name in config/paper.yaml; `experiments` (methods only) says where
-    the method takes part. `citation` and `licence` are for the reader.
+    `label` is shown; `paper` is the name in config/paper.yaml; `experiments` says where the method takes part, or the
+    data set, beside those that the experiment's file names. `citation` and `licence` are for the reader.
     """
 
     label: str

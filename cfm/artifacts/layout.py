@@ -59,6 +59,10 @@ class Layout:
         """How far the source of a seed is from the target."""
         return self.root / experiment / dataset / "source_target" / f"seed={seed}.json"
 
+    def groups(self, experiment: str) -> Path:
+        """Which seeds share a process where that is not as config/ has it."""
+        return self.root / experiment / ".seeds.json"
+
     def runs(self, experiment: str) -> Path:
         return self.root / experiment / "runs.csv"
 

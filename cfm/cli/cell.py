@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfm.config import Config, load
+from cfm.config import Config, load_cell
+from cfm.config.seeds import LARGEST
 from cfm.errors import UserError
 from cfm.fingerprint import digest
 from cfm.methods.base import Method
@@ -43,7 +44,7 @@ class Cell:
 
         `UserError` if there is none, or if its settings are no longer those whose digest is `spec`.
         """
-        config = load(budget, (experiment,))
+        config = load_cell(budget, experiment, dataset, method)
         config.require(experiment, dataset, method)
         text = config.spec(stage, experiment, dataset, method)
         if spec is not None and spec != digest(text):
@@ -97,9 +98,7 @@ def progress(config: Config, verb: str, where: str, seeds: Iterable[int]) -> Ite
 
 
 def named_seeds(config: Config, experiment: str, seeds: Sequence[int] | None) -> Sequence[int]:
-    """Those that are asked for, all of the experiment by default; `UserError` if it has others."""
-    known = config.experiments[experiment].seeds
-    unknown = set(seeds or ()) - set(known)
-    if unknown:
-        raise UserError(f"--seeds: {sorted(unknown)} are not seeds of {experiment} ({known})")
-    return seeds or known
+    """Those that are asked for, all of the experiment by default; `UserError` if they are no seeds."""
+    if seeds and (len({*seeds}) < len(seeds) or not all(0 <= seed < LARGEST for seed in seeds)):
+        raise UserError(f"--seeds: different whole numbers, 0 or more, are expected, got {' '.join(map(str, seeds))}")
+    return seeds or config.rosters[experiment].settings.seeds

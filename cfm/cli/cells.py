@@ -10,7 +10,7 @@ from typing import Any
 
 from cfm.artifacts.layout import METHOD_RULES, MODEL
 from cfm.cli.cell import Cell, named_seeds, progress
-from cfm.config import load
+from cfm.config import load_cell
 from cfm.config.strict import Where, check_name
 from cfm.device import taken
 from cfm.errors import UserError
@@ -29,7 +29,7 @@ def data(budget: str, experiment: str, dataset: str) -> None:
     """Prepare a data set."""
     from cfm.stages.data import prepare
 
-    config = load(budget, (experiment,))
+    config = load_cell(budget, experiment, dataset)
     config.require(experiment, dataset)
     sizes = config.experiments[experiment].sizes
     prepare(config.datasets[dataset].dataset, sizes, config.layout.data(experiment, dataset))
@@ -39,7 +39,7 @@ def source_target(budget: str, experiment: str, dataset: str, seeds: Sequence[in
     """Measure how far source and target are apart."""
     from cfm.stages.source_target import source_target as run
 
-    config = load(budget, (experiment,))
+    config = load_cell(budget, experiment, dataset)
     config.require(experiment, dataset)
     chosen = named_seeds(config, experiment, seeds)
     places = {seed: config.layout.source_target(experiment, dataset, seed) for seed in chosen}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 
 from cfm import config as configuration
-from cfm.config import Config
+from cfm.config import Config, Selection
+from cfm.config.loader import ALL
+from cfm.config.selection import names
 from cfm.config.strict import Where, check_name
+from cfm.errors import UserError
 from cfm.metrics import METRICS
 
 
 def check(budget: str) -> None:
-    _check(budget, "")
+    _check(budget, "", ALL)
 
 
 def schema(budget: str) -> None:
@@ -24,26 +27,26 @@ def list_(budget: str) -> None:
     from cfm.workflow.status import absent_files, described
 
     config = configuration.load(budget)
-    for title, names in (
+    for title, named in (
         ("experiments", {name: e.title for name, e in config.experiments.items()}),
         ("data sets", described(config)),
         ("data sets that are not here", absent_files(config.datasets)),
         ("methods", {name: m.entry.label for name, m in config.methods.items()}),
         ("metrics", {name: f"{m.label}: {m.unit}, {m.better} is better" for name, m in METRICS.items()}),
     ):
-        if names:
+        if named:
             print(f"{title}:")
-        for name, text in names.items():
+        for name, text in named.items():
             print(f"  {name:26s} {text}")
 
 
-def new_method(budget: str, name: str, rule: bool) -> None:
+def new_method(budget: str, name: str, experiment: str, rule: bool) -> None:
     from cfm.cli.new_method import new_method as write
+    from cfm.cli.new_method import next_commands
 
-    written = ", ".join(map(str, write(name, rule)))
-    print(
-        f"written: {written}; `python -m cfm check-method {name}` checks it, `make reproduce EXPERIMENTS=toy2d` runs it"
-    )
+    config = _one(budget, experiment, ALL)
+    print(f"written: {', '.join(map(str, write(config, name, experiment, rule)))}")
+    print("\n".join(next_commands(config, name, experiment)))
 
 
 def check_method(budget: str, name: str) -> int:
@@ -52,68 +55,81 @@ def check_method(budget: str, name: str) -> int:
     return run(budget, name)
 
 
-def collect(budget: str, experiment: str) -> None:
+def collect(budget: str, experiment: str, selection: Selection = ALL) -> None:
     from cfm.stages.collect import collect as run
+    from cfm.workflow.finished import finished, with_finished
 
-    run(configuration.load(budget, (experiment,)), experiment)
+    config = _one(budget, experiment, selection)
+    line = finished(config, experiment).line(experiment)
+    missing = run(with_finished(config), experiment)
+    if missing:
+        print(f"{experiment}: {missing} runs are not finished and not in {config.layout.runs(experiment)}")
+    if line:
+        print(line)
 
 
-def table(budget: str, experiment: str, name: str) -> None:
+def table(budget: str, experiment: str, name: str, selection: Selection = ALL) -> None:
     from cfm.results.tables.base import make
+    from cfm.workflow.finished import with_finished
 
-    config = configuration.load(budget, (experiment,))
+    config = with_finished(_one(budget, experiment, selection))
     check_name(name, config.experiments[experiment].tables, "table", Where("--name"))
     make(config, experiment, name)
 
 
-def claims(budget: str, experiments: str) -> None:
+def claims(budget: str, experiments: str, selection: Selection = ALL) -> None:
     from cfm.results.claims.report import write_claims
+    from cfm.workflow.finished import with_finished
 
-    write_claims(_load(budget, experiments))
+    write_claims(with_finished(_load(budget, experiments, selection)))
 
 
-def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None:
+def figure(budget: str, experiment: str, name: str, dataset: str | None, selection: Selection = ALL) -> None:
     from cfm.results.figures.base import draw
+    from cfm.workflow.finished import with_finished
 
-    config = configuration.load(budget, (experiment,))
+    config = with_finished(_one(budget, experiment, selection))
     check_name(name, config.experiments[experiment].figures, "figure", Where("--name"))
     draw(config, experiment, name, dataset)
 
 
-def report(budget: str, experiments: str, kept: bool) -> None:
+def report(budget: str, experiments: str, kept: bool, selection: Selection = ALL) -> None:
     from cfm.cli.reference import copied
     from cfm.results.report.page import write
+    from cfm.workflow.finished import with_finished
 
-    config = _load(budget, experiments)
-    print(write(copied(config) if kept else config))
+    config = _load(budget, experiments, selection)
+    print(write(copied(config) if kept else with_finished(config)))
 
 
-def reference(budget: str, experiments: str) -> None:
+def reference(budget: str, experiments: str, selection: Selection = ALL) -> None:
     from cfm.cli.reference import keep
 
-    print(keep(_load(budget, experiments)))
+    print(keep(_load(budget, experiments, selection)))
 
 
-def status(budget: str, experiments: str) -> int:
+def status(budget: str, experiments: str, selection: Selection = ALL) -> int:
+    from cfm.workflow.plan import plan_lines
     from cfm.workflow.status import print_status
 
-    return print_status(_load(budget, experiments))
+    config = _load(budget, experiments, selection)
+    return print_status(config, plan_lines(config))
 
 
-def fetch(budget: str, experiments: str) -> int:
+def fetch(budget: str, experiments: str, selection: Selection = ALL) -> int:
     from cfm.workflow.status import skipped_lines
 
-    config, code = _fetched(_load(budget, experiments), experiments)
+    config, code = _fetched(_load(budget, experiments, selection), experiments)
     lines = skipped_lines(config)
     print("\n".join(lines) if lines else "every file that the experiments read is there")
     return code or bool(lines)
 
 
-def reproduce(budget: str, experiments: str, cores: str, profile: str) -> int:
+def reproduce(budget: str, experiments: str, cores: str, profile: str, selection: Selection = ALL) -> int:
     from cfm.cli.reproduce import run
 
-    config, code = _fetched(_check(budget, experiments), experiments)
-    return run(config, experiments.split(), cores, profile) or code
+    config, code = _fetched(_check(budget, experiments, selection), experiments)
+    return run(config, names(experiments), cores, profile) or code
 
 
 def _fetched(config: Config, experiments: str) -> tuple[Config, int]:
@@ -121,18 +137,33 @@ def _fetched(config: Config, experiments: str) -> tuple[Config, int]:
     from cfm.datasets.reading.sources import fetch_all
 
     code = fetch_all(config.datasets[name].dataset for name in config.unavailable)
-    return _load(config.budget, experiments) if config.unavailable else config, code
+    return _load(config.budget, experiments, config.chosen) if config.unavailable else config, code
 
 
-def _load(budget: str, experiments: str) -> Config:
-    """The configuration of the experiments that are named, of all by default."""
-    return configuration.load(budget, tuple(experiments.split()))
+def _load(budget: str, experiments: str, selection: Selection) -> Config:
+    """The configuration of the experiments that are named, of all by default; of them what is selected.
+
+    `UserError` if no method of a selection can run on a data set of it.
+    """
+    config = configuration.load(budget, names(experiments), selection)
+    chosen = {name: settings for name, settings in config.asked.items() if settings.datasets}
+    pairs = [(d, m) for name, settings in chosen.items() for d in settings.datasets for m in config.methods_of(name)]
+    reasons = [config.skip_reason(dataset, method) for dataset, method in pairs]
+    if selection != ALL and pairs and None not in reasons:
+        raise UserError(f"nothing to run: {pairs[0][1]} on {pairs[0][0]}: {reasons[0]}")
+    return config
 
 
-def _check(budget: str, experiments: str) -> Config:
+def _one(budget: str, experiment: str, selection: Selection) -> Config:
+    """The configuration of one experiment."""
+    check_name(experiment, configuration.available_experiments(), "experiment", Where("--experiment"))
+    return _load(budget, experiment, selection)
+
+
+def _check(budget: str, experiments: str, selection: Selection) -> Config:
     """The configuration, checked together with the claims that are judged when all runs are done."""
     from cfm.results.claims.judge import load_claims
 
-    config = _load(budget, experiments)
+    config = _load(budget, experiments, selection)
     load_claims(config)
     return config

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cfm.config import Config
+from cfm.config.seeds import spans
 from cfm.config.strict import Where, check_name, load_yaml
 from cfm.errors import UserError
 from cfm.files import locked
@@ -22,7 +23,9 @@ from cfm.results import cost
 from cfm.results.claims import judge as claims
 from cfm.workflow import events, slurm
 from cfm.workflow.external import forget_failures, require_rules
+from cfm.workflow.finished import with_finished
 from cfm.workflow.overview import Overview, last_lines
+from cfm.workflow.plan import plan_lines
 from cfm.workflow.signals import Terminated, sigterm_interrupts, stop
 from cfm.workflow.status import RunState, run_states, skipped_lines
 
@@ -51,6 +54,7 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
         command += ["--nolock", "--config", f"budget={config.budget}"]
         if experiments:
             command.append(f"experiments={' '.join(experiments)}")
+        command += [f"{key}={text}" for key, text in config.chosen.text.items()]
         log = root / "logs" / "snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         began, overview = time.time(), Overview(root / ".progress")
@@ -102,11 +106,11 @@ def _announce(config: Config, states: Sequence[RunState]) -> None:
     counts = Counter((state.experiment, state.state) for state in states)
     for name, settings in config.experiments.items():
         total = sum(count for (experiment, _), count in counts.items() if experiment == name)
-        seeds = f"seeds {settings.seeds[0]}..{settings.seeds[-1]}, " if settings.seeds else ""
+        seeds = f"seeds {spans(settings.seeds)}, " if settings.seeds else ""
         runs = f"{total} runs ({counts[name, 'done']} done), " if total else ""
         if total or settings.tables:
             print(f"  {name}: {settings.title}: {seeds}{runs}{len(settings.tables)} tables")
-    for line in skipped_lines(config):
+    for line in [*skipped_lines(config), *plan_lines(config)]:
         print(f"  {line}")
     sys.stdout.flush()
 
@@ -147,7 +151,7 @@ def _report(config: Config) -> None:
     from cfm.results.report.page import write
 
     try:
-        print(f"report of what there is: {write(config)}")
+        print(f"report of what there is: {write(with_finished(config))}")
     except OSError as error:  # a full disk, for one, may be why the workflow did not finish
         print(f"report of what there is: not written: {error}")
 

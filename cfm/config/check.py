@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cfm.config.entries import FOLDER, NamedMethod
+from cfm.config.entries import NamedMethod
 from cfm.config.registry import families
 from cfm.config.strict import Where, check_name, check_plain
 from cfm.errors import UserError
@@ -31,7 +31,7 @@ def check_experiment(name: str, settings: Experiment, methods: Mapping[str, Name
     for method in present:
         teacher = methods[method].method.teacher
         if teacher is not None:
-            check_name(teacher, present, "method", Where(f"{FOLDER}/methods.yaml") / method / "teacher")
+            check_name(teacher, present, "method", methods[method].where / "teacher")
     trained = settings.objective is None
     _check_solvers(settings, where / "solvers")
     _check_outputs(settings, members, where)
@@ -39,7 +39,7 @@ def check_experiment(name: str, settings: Experiment, methods: Mapping[str, Name
         raise UserError(f"{where}: an experiment with data sets needs 'seeds', and 'train' or 'objective'")
     for method in members if settings.objective else ():
         if methods[method].method.conditional_path is None:
-            raise UserError(f"{FOLDER}/methods.yaml: {method}: has no conditional path, which '{name}' measures")
+            raise UserError(f"{methods[method].where}: has no conditional path, which '{name}' measures")
 
 
 def _check_numbers(settings: Experiment, where: Where) -> None:

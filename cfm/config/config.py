@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cfm.artifacts.groups import ANY, SOURCE_TARGET, made_groups
 from cfm.artifacts.layout import Layout, Run
 from cfm.config.entries import FOLDER, NamedDataset, NamedMethod
+from cfm.config.roster import Roster
+from cfm.config.seeds import cut, groups
+from cfm.config.selection import Selection
 from cfm.config.strict import Where, check_name
 from cfm.device import present
 from cfm.errors import UserError
@@ -25,7 +29,8 @@ class Config:
 
     `asked` are the experiments as it says them; `experiments` are these without the data sets that cannot be had on
     this machine (`unavailable`, with the reason) and without those experiments that it cannot do or that nobody named
-    (`left_out`).
+    (`left_out`). Where a user has `chosen` some of it, both have that alone, and `rosters` all that might be.
+    `beyond`: finished runs that count too (cfm/workflow/finished.py); `experiments` then has what they are runs of.
     """
 
     budget: str
@@ -36,6 +41,9 @@ class Config:
     asked: Mapping[str, Experiment]
     unavailable: Mapping[str, str]
     left_out: Mapping[str, str]
+    rosters: Mapping[str, Roster] = field(default_factory=dict)
+    chosen: Selection = field(default_factory=Selection)
+    beyond: Mapping[str, frozenset[Run]] = field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:
@@ -74,15 +82,35 @@ class Config:
             (dataset, method)
             for dataset in self.experiments[experiment].datasets
             for method in self.methods_of(experiment)
-            if self.skip_reason(dataset, method) is None
+            if self.skip_reason(dataset, method) is None and self.seeds(experiment, dataset, method)
         ]
+
+    def seeds(self, experiment: str, dataset: str, method: str) -> tuple[int, ...]:
+        """The seeds of the runs of a method on a data set: what is asked for, and what is finished beside that."""
+        every, beyond = self.experiments[experiment].seeds, self.beyond.get(experiment)
+        if not beyond:
+            return every
+        asked = self.asked[experiment]
+        there = dataset in asked.datasets and dataset not in self.unavailable
+        if not there or method not in (asked.methods or self.methods):
+            return tuple(seed for seed in every if Run(dataset, method, seed) in beyond)
+        return tuple(seed for seed in every if seed in asked.seeds or Run(dataset, method, seed) in beyond)
+
+    def first_seed(self, experiment: str, dataset: str) -> int:
+        """The first seed that a run on the data set has: what pictures of points are of."""
+        seeds, beyond = self.experiments[experiment].seeds, self.beyond.get(experiment)
+        if not beyond:
+            return seeds[0]
+        methods = [method for name, method in self.pairs(experiment) if name == dataset]
+        there = {seed for method in methods for seed in self.seeds(experiment, dataset, method)}
+        return next((seed for seed in seeds if seed in there), seeds[0])
 
     def runs(self, experiment: str) -> dict[Run, Path]:
         """The folder of every run of an experiment, done or not."""
         return {
             Run(dataset, method, seed): self.layout.run(experiment, dataset, method, seed)
             for dataset, method in self.pairs(experiment)
-            for seed in self.experiments[experiment].seeds
+            for seed in self.seeds(experiment, dataset, method)
         }
 
     def require(self, experiment: str, dataset: str, method: str | None = None) -> None:
@@ -97,14 +125,14 @@ class Config:
             if method in self.methods and method not in present:
                 raise UserError(
                     f"{method} takes no part in {experiment} at budget '{self.budget}': see `experiments` in "
-                    f"{FOLDER}/methods.yaml, `methods` in {FOLDER}/budgets; valid: {', '.join(present)}"
+                    f"{self.methods[method].where}; valid: {', '.join(present)}"
                 )
             check_name(method, present, "method", Where(f"{FOLDER}/methods.yaml"))
             reason = self.skip_reason(dataset, method)
             if reason:
                 possible = [m for d, m in self.pairs(experiment) if d == dataset]
                 raise UserError(
-                    f"{FOLDER}/methods.yaml: {method}: cannot run on '{dataset}': {reason}; "
+                    f"{self.methods[method].where}: cannot run on '{dataset}': {reason}; "
                     f"valid there: {', '.join(possible)}"
                 )
 
@@ -148,10 +176,23 @@ class Config:
             parts["metrics"] = settings.metrics
         return canonical(parts)
 
-    def chunks(self, experiment: str) -> list[tuple[int, ...]]:
-        """The seeds in groups of fixed size that share a process."""
-        seeds, size = self.experiments[experiment].seeds, self.experiments[experiment].seeds_per_job
-        return [seeds[start : start + size] for start in range(0, len(seeds), size)]
+    def chunks(self, experiment: str, dataset: str, method: str | None = None) -> list[tuple[int, ...]]:
+        """The seeds of a method on a data set in groups that share a process; without a method those of the data set's
+        own jobs. Groups that are made stay as they are; others are of the experiment's size."""
+        settings, cells = self.experiments[experiment], self.cells(experiment)
+        wanted = settings.seeds if method is None else self.seeds(experiment, dataset, method)
+        where = ANY if method is not None and self.methods[method].external else dataset
+        made = made_groups(self.layout, experiment, where, method or SOURCE_TARGET, cells, wanted)
+        return groups(cells, settings.seeds_per_job, wanted, made)
+
+    def job(self, experiment: str, chunk: tuple[int, ...]) -> str:
+        """The end of the name of the rules for a group of seeds: its first seed, or all if it is not a usual group."""
+        return f"{experiment}_{chunk[0] if chunk in self.cells(experiment) else '_'.join(map(str, chunk))}"
+
+    def cells(self, experiment: str) -> list[tuple[int, ...]]:
+        """The experiment's own seeds in the groups that share a process by default."""
+        own = self.rosters[experiment].settings
+        return cut(own.seeds, own.seeds_per_job)
 
 
 def has_gpu(main: Main) -> bool:

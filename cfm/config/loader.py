@@ -8,34 +8,42 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from cfm.config.check import check_experiment
 from cfm.config.config import BUDGETS, Config, has_gpu
-from cfm.config.entries import FOLDER, NamedDataset, NamedMethod, by_name, load_datasets, load_methods
-from cfm.config.strict import Where, build, check_keys, check_name, check_plain, load_yaml, renamed
+from cfm.config.entries import FOLDER, available_experiments, load_datasets, load_methods
+from cfm.config.experiments import check, overlays, roster
+from cfm.config.roster import select
+from cfm.config.selection import Selection
+from cfm.config.strict import Where, build, check_name, load_yaml
 from cfm.errors import UserError
 from cfm.settings import Experiment, Main
 
+ALL = Selection()
 
-def load(budget: str, only: tuple[str, ...] = ()) -> Config:
-    """The configuration of a budget, all of it checked; `only` restricts the enabled experiments."""
+
+def load(budget: str, only: tuple[str, ...] = (), chosen: Selection = ALL) -> Config:
+    """The configuration of a budget, all of it checked; `only` restricts the enabled experiments, and `chosen` what is
+    run of them."""
     check_name(budget, BUDGETS, "budget", Where("BUDGET"))
-    main_file = FOLDER / "config.yaml"
-    main = build(Main, load_yaml(main_file), Where(str(main_file)))
-    for key, count in (("coupling_workers", main.coupling_workers), ("gpus", main.gpus)):
-        if count < 1:
-            raise UserError(f"{main_file}: {key}: 1 or more is expected, got {count}")
-    if not re.fullmatch(r"[A-Za-z0-9_./+=][A-Za-z0-9_./+=-]*", main.results):
-        raise UserError(f"{main_file}: results: a path of letters, digits and ./_+=- is expected, got '{main.results}'")
-    available = available_experiments()
-    for name in main.experiments:
-        check_name(name, available, "experiment", Where(str(main_file)) / "experiments")
+    main, available = _main(), available_experiments()
     for name in only:
         check_name(name, available, "experiment", Where("EXPERIMENTS"))
-    methods, datasets, overlays = load_methods(available), load_datasets(), _overlays(budget, available)
-    asked = {name: _experiment(name, overlays.get(name, {}), methods, datasets) for name in only or main.experiments}
+    methods, datasets, changed = load_methods(available), load_datasets(), overlays(budget, available)
+    rosters = {name: roster(name, changed.get(name, {}), methods, datasets) for name in only or main.experiments}
+    asked = {name: found.settings for name, found in rosters.items()}
+    if chosen != ALL:
+        asked = select(
+            rosters,
+            chosen,
+            only,
+            datasets,
+            methods,
+            lambda: {name: roster(name, changed.get(name, {}), methods, datasets) for name in available},
+        )
+        for name, settings in asked.items():
+            if settings.datasets:
+                check(name, settings, methods, datasets)
+    asked = {name: _shown(settings, rosters[name].datasets) for name, settings in asked.items()}
     left_out = {
         name: _ON_REQUEST.format(budget, name) for name, settings in asked.items() if settings.on_request and not only
     }
@@ -43,72 +51,45 @@ def load(budget: str, only: tuple[str, ...] = ()) -> Config:
     used = dict.fromkeys(dataset for name in asked if name not in left_out for dataset in asked[name].datasets)
     reasons = {name: datasets[name].dataset.unavailable_reason() for name in used}
     unavailable = {name: reason for name, reason in reasons.items() if reason is not None}
-    config = Config(budget, main, methods, datasets, asked, asked, unavailable, left_out)
+    config = Config(budget, main, methods, datasets, asked, asked, unavailable, left_out, rosters, chosen)
     return replace(
         config, experiments={name: _without(asked[name], config.unavailable_reasons(name)) for name in asked}
     )
+
+
+def load_cell(budget: str, experiment: str, dataset: str, method: str | None = None) -> Config:
+    """The configuration of one experiment for a cell of its tables: who is named takes part at every budget."""
+    config = load(budget, (experiment,))
+    known = config.rosters[experiment]
+    if dataset not in known.datasets or not (method is None or method in known.methods):
+        return config  # whose `require` says what there is
+    return load(budget, (experiment,), Selection((dataset,), () if method is None else (method,)))
 
 
 _ON_REQUEST = "only when named: `make reproduce BUDGET={} EXPERIMENTS={}`"
 _NO_GPU = "needs a GPU, and there is none here (if the jobs run where there is one, say `device: cuda` in config.yaml)"
 
 
+def _main() -> Main:
+    """config.yaml, checked."""
+    path = FOLDER / "config.yaml"
+    main = build(Main, load_yaml(path), Where(str(path)))
+    for key, count in (("coupling_workers", main.coupling_workers), ("gpus", main.gpus)):
+        if count < 1:
+            raise UserError(f"{path}: {key}: 1 or more is expected, got {count}")
+    if not re.fullmatch(r"[A-Za-z0-9_./+=][A-Za-z0-9_./+=-]*", main.results):
+        raise UserError(f"{path}: results: a path of letters, digits and ./_+=- is expected, got '{main.results}'")
+    for name in main.experiments:
+        check_name(name, available_experiments(), "experiment", Where(str(path)) / "experiments")
+    return main
+
+
+def _shown(settings: Experiment, every: tuple[str, ...]) -> Experiment:
+    """The experiment; without data sets, of which it has some at other budgets, there is nothing to show."""
+    return replace(settings, tables={}, figures={}) if every and not settings.datasets else settings
+
+
 def _without(settings: Experiment, unavailable: Mapping[str, str]) -> Experiment:
-    """The experiment without some data sets; without any, there is nothing to show."""
+    """The experiment without some data sets."""
     left = tuple(name for name in settings.datasets if name not in unavailable)
-    if settings.datasets and not left:
-        return replace(settings, datasets=(), tables={}, figures={})
-    return replace(settings, datasets=left)
-
-
-def available_experiments() -> list[str]:
-    """The experiments that have a file, enabled or not."""
-    return sorted(path.stem for path in (FOLDER / "experiments").glob("*.yaml"))
-
-
-def _overlays(budget: str, experiments: list[str]) -> dict[str, Any]:
-    where = Where(f"{FOLDER}/budgets/{budget}.yaml")
-    content = load_yaml(Path(where.file))
-    for key in content:
-        check_name(key, ["experiments"], "key", where)
-    overlays: dict[str, Any] = content.get("experiments", {})
-    for name, overlay in overlays.items():
-        check_name(name, experiments, "experiment", where / "experiments")
-        check_keys(Experiment, overlay, where / "experiments" / name, partial=True)
-    return {name: renamed(Experiment, overlay, where) for name, overlay in overlays.items()}
-
-
-def _merge(base: Any, overlay: Any) -> Any:
-    if isinstance(base, dict) and isinstance(overlay, dict):
-        return {key: _merge(base.get(key), overlay[key]) if key in overlay else base[key] for key in base | overlay}
-    return overlay
-
-
-def _experiment(
-    name: str, overlay: Any, methods: Mapping[str, NamedMethod], datasets: Mapping[str, NamedDataset]
-) -> Experiment:
-    where = Where(f"{FOLDER}/experiments/{check_plain(name, 'name', Where(f'{FOLDER}/experiments'))}.yaml")
-    base = renamed(Experiment, load_yaml(Path(where.file)), where)
-    check_keys(Experiment, base, where, partial=True)  # also where the overlay says something else
-    merged = _merge(base, overlay)
-    train_of = {m: _merge(merged.get("train"), changed) for m, changed in merged.get("train_of", {}).items()}
-    settings = build(Experiment, merged | {"train_of": train_of}, where)
-    if base.get("datasets") and not settings.datasets:  # the budget goes without it
-        return replace(settings, tables={}, figures={})
-    settings = replace(settings, datasets=_datasets(settings, datasets, where))
-    check_experiment(name, settings, methods, where)
-    return settings
-
-
-def _datasets(settings: Experiment, datasets: Mapping[str, NamedDataset], where: Where) -> tuple[str, ...]:
-    """The data sets by name, in the place of groups their members."""
-    groups = by_name(datasets)
-    for name in settings.datasets:
-        check_name(name, groups, "data set", where / "datasets")
-    found = dict.fromkeys(member for name in settings.datasets for member in groups[name])
-    for name in found:
-        if datasets[name].dataset.takes_sizes and settings.sizes is None:
-            raise UserError(f"{where}: key 'sizes' is missing: '{name}' is drawn")
-        if not datasets[name].dataset.takes_sizes and settings.sizes is not None:
-            raise UserError(f"{where}: sizes: '{name}' has its own number of points; remove the key")
-    return tuple(found)
+    return _shown(replace(settings, datasets=left), settings.datasets)

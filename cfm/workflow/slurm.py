@@ -35,9 +35,9 @@ class Job:
         return self.state in ("PENDING", "CONFIGURING")
 
 
-def rule(stage: str, experiment: str, first_seed: int, dataset: str, method: str) -> str:
-    """How Snakemake's executor describes a chunk of runs in a job's comment."""
-    return f"rule_{stage}_{experiment}_{first_seed}_wildcards_{dataset}_{method}"
+def rule(stage: str, job: str, dataset: str, method: str) -> str:
+    """How Snakemake's executor describes a chunk of runs (`Config.job`) in a job's comment."""
+    return f"rule_{stage}_{job}_wildcards_{dataset}_{method}"
 
 
 def used_by(profile: Mapping[str, Any]) -> bool:

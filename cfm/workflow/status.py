@@ -43,10 +43,11 @@ def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[
     states = []
     for experiment in config.experiments:
         for dataset, method in config.pairs(experiment):
-            for chunk in config.chunks(experiment):
-                names = {slurm.rule(stage, experiment, chunk[0], dataset, method) for stage in OF_RUNS}
+            for chunk in config.chunks(experiment, dataset, method):
+                job = config.job(experiment, chunk)
+                names = {slurm.rule(stage, job, dataset, method) for stage in OF_RUNS}
                 at_work = f"{experiment}/{dataset}/{method}" in running or not rules.isdisjoint(names)
-                for seed in chunk:
+                for seed in (seed for seed in chunk if seed in config.seeds(experiment, dataset, method)):
                     folder = config.layout.run(experiment, dataset, method, seed)
                     state, reason = _state(folder)
                     if state == "missing" and at_work:
@@ -99,8 +100,8 @@ def skipped_lines(config: Config) -> list[str]:
     ]
 
 
-def print_status(config: Config) -> int:
-    """Print a line per experiment and one per running, failed or missing method."""
+def print_status(config: Config, more: Sequence[str] = ()) -> int:
+    """Print a line per experiment, one per running, failed or missing method, and `more` lines."""
     jobs, lines = _in_slurm(config)
     states = run_states(config, jobs)
     for experiment, settings in config.experiments.items():
@@ -114,7 +115,7 @@ def print_status(config: Config) -> int:
             if state.state == "failed":
                 print(f"  failed  {state.run}: {state.reason} ({state.log})")
         _print_missing(mine)
-    for line in [*skipped_lines(config), *lines]:
+    for line in [*skipped_lines(config), *more, *lines]:
         print(line)
     for note in notes(config.layout.root / ".progress"):
         print(f"  now     {note.job}: {note.step}/{note.steps}, {time.time() - note.began:.0f} s, {note.text}")

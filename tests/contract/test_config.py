@@ -193,7 +193,7 @@ def test_settings_are_canonical() -> None:
 
 def test_seeds_come_in_chunks_of_fixed_size(folder: Path) -> None:
     _replace(folder / "experiments/toy2d.yaml", "seeds: [42, 43, 44, 45, 46]", "seeds: [1, 2, 3, 4, 5, 6, 7]")
-    assert configuration.load("paper").chunks("toy2d") == [(1, 2, 3, 4, 5), (6, 7)]
+    assert configuration.load("paper").chunks("toy2d", "gaussian_moons", "otcfm") == [(1, 2, 3, 4, 5), (6, 7)]
 
 
 def test_the_schema_in_config_is_the_one_the_code_gives() -> None:

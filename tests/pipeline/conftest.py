@@ -129,7 +129,7 @@ def new_copy(folder: Path, budget: str | None = TINY) -> Project:
     """The project before its first run, in a new folder; with a budget `smoke` and figures of its own if given."""
     folder.mkdir(parents=True)
     for name in ("cfm", "config", "workflow", "envs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "mine"))
     for name in ("Snakefile", "requirements.lock", "Makefile"):
         shutil.copy2(ROOT / name, folder / name)
     if budget is not None:

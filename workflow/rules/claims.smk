@@ -7,7 +7,7 @@ Input: `config/claims.yaml` and `runs.csv` of every experiment. Output: `claims.
 rule claims:
     input:
         str(configuration.FOLDER / "claims.yaml"),
-        [str(LAYOUT.runs(experiment)) for experiment in CHUNKS],
+        [str(LAYOUT.runs(experiment)) for experiment in REPORTED],
     output:
         report(
             str(LAYOUT.claims(CLAIM_SUFFIXES[0])),
@@ -24,9 +24,11 @@ rule claims:
     params:
         budget=CONFIG.budget,
         experiments=NAMED,
+        chosen=chosen,
         shown=canonical({name: named.entry.label for name, named in CONFIG.datasets.items()}),
         code=stage_code.stage_digest("claims"),
     message:
         "judge the paper's claims"
     shell:
-        "python -m cfm claims --budget {params.budget} --experiments '{params.experiments}' > {log} 2>&1"
+        "python -m cfm claims --budget {params.budget} --experiments '{params.experiments}' {params.chosen}"
+        " > {log} 2>&1"

@@ -8,8 +8,12 @@ from pathlib import Path
 from cfm.workflow import stage_code
 from cfm import config as configuration
 from cfm.errors import UserError
+from cfm.config import Selection
+from cfm.config.selection import names
 from cfm.workflow.external import require_rules
-from cfm.results.figures.base import datasets_shown, kind_of, methods_shown, seeds_shown
+from cfm.workflow.finished import with_finished
+from cfm.workflow.seed_groups import note_groups
+from cfm.results.figures.base import datasets_drawn, kind_of, runs_shown
 from cfm.artifacts.layout import (
     CLAIM_SUFFIXES,
     METHOD_RULES,
@@ -25,18 +29,33 @@ from cfm.results.report import FILES as REPORT_FILES
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-NAMED = " ".join(str(config.get("experiments", "")).split())  # the experiments that were asked for; all by default
 try:
-    CONFIG = configuration.load(config.get("budget", "quick"), tuple(NAMED.split()))
+    NAMED = " ".join(names(str(config.get("experiments", ""))))  # the experiments that were asked for; all by default
+    CHOSEN = Selection.parse(**{key: str(config.get(key) or "") for key in ("datasets", "methods", "seeds")})
+    CONFIG = configuration.load(config.get("budget", "quick"), tuple(NAMED.split()), CHOSEN)
     require_rules(CONFIG)
+    SHOWN = with_finished(CONFIG)  # what is made, and what was finished before
 except UserError as error:
     raise WorkflowError(str(error))
 
 LAYOUT = CONFIG.layout
-# The experiments that have runs (Table 1 has none), each with its seeds in chunks that share a process.
-CHUNKS = {name: CONFIG.chunks(name) for name, settings in CONFIG.experiments.items() if settings.datasets}
+
+
+def chunks_of(experiment):
+    """The seeds that share a process, in groups, each with the pairs of data set and method that have it."""
+    found = {}
+    for dataset, method in CONFIG.pairs(experiment):
+        for seeds in CONFIG.chunks(experiment, dataset, method):
+            found.setdefault(seeds, []).append((dataset, method))
+    return found
+
+
+# The experiments that have runs (Table 1 has none), each with its chunks of seeds.
+CHUNKS = {name: chunks_of(name) for name, settings in CONFIG.experiments.items() if settings.datasets}
 # Those whose methods are trained and sampled; the others measure the regression target.
 TRAINED = {name: chunks for name, chunks in CHUNKS.items() if CONFIG.experiments[name].objective is None}
+# Those that have tables and figures.
+REPORTED = [name for name, settings in SHOWN.experiments.items() if settings.datasets]
 
 
 # The methods of this package; the others have rules in workflow/rules/methods.
@@ -46,6 +65,20 @@ OWN_METHODS = "|".join(name for name, named in CONFIG.methods.items() if not nam
 wildcard_constraints:
     dataset="|".join(CONFIG.datasets),
     method="|".join(CONFIG.methods),
+
+
+def one_of(datasets):
+    """What the wildcard `dataset` may be: files of other data sets are there, or they are missing, but not made."""
+    return "|".join(dict.fromkeys(datasets))
+
+
+def pair_of(pairs):
+    """The same for a rule of some pairs of data set and method: the method is looked at where it follows in a path."""
+    methods = {}
+    for dataset, method in pairs:
+        methods.setdefault(dataset, []).append(method)
+    found = "|".join(f"{dataset}/(?:{'|'.join(names)})/" for dataset, names in methods.items())
+    return f"(?={found})(?:{one_of(methods)})"
 
 
 def run_files(experiment, seeds, *names):
@@ -66,8 +99,8 @@ def distance_files(experiment, seeds, dataset="{dataset}"):
 
 def shown(experiment, item):
     """What a table or figure shows besides numbers: a changed label or matrix makes it anew."""
-    methods = [CONFIG.methods[name] for name in CONFIG.methods_of(experiment)]
-    datasets = [CONFIG.datasets[name] for name in CONFIG.experiments[experiment].datasets]
+    methods = [CONFIG.methods[name] for name in SHOWN.methods_of(experiment)]
+    datasets = [CONFIG.datasets[name] for name in SHOWN.experiments[experiment].datasets]
     return canonical([item, methods, datasets])
 
 
@@ -121,12 +154,19 @@ def external_chunks(method):
     """(experiment, seeds) of the jobs of an external method: none where no enabled experiment has it."""
     if method not in CONFIG.methods or not CONFIG.methods[method].external:
         raise WorkflowError(f"workflow/rules/methods: '{method}' is no entry with family 'external' in methods.yaml")
-    return [(name, seeds) for name, chunks in TRAINED.items() if method in CONFIG.methods_of(name) for seeds in chunks]
+    return [
+        (name, seeds)
+        for name, chunks in TRAINED.items()
+        for seeds, pairs in chunks.items()
+        if any(method == name for _, name in pairs)
+    ]
 
 
 def external_samples(method, experiment, seeds):
     """The samples that a job of an external method writes; the data set stays a wildcard."""
-    return [path.replace("{method}", method) for path in sample_files(experiment, seeds)]
+    datasets = one_of(dataset for dataset, name in TRAINED[experiment][seeds] if name == method)
+    paths = sample_files(experiment, seeds)
+    return [path.replace("{method}", method).replace("{dataset}", f"{{dataset,{datasets}}}") for path in paths]
 
 
 def external_parameters(method, experiment, seeds, *files):
@@ -144,6 +184,15 @@ def external_parameters(method, experiment, seeds, *files):
         "spec": lambda wildcards: digest(settings(wildcards)),
         "code": [file_digest(Path(file)) for file in files],
     }
+
+
+def chosen(wildcards, output):
+    """What is selected, as arguments; no settings of a rule: the same outcome of another selection is up to date."""
+    return " ".join(f"--{key} '{text}'" for key, text in CHOSEN.text.items())
+
+
+onstart:
+    note_groups(CONFIG)
 
 
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method

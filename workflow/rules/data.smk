@@ -20,6 +20,8 @@ for experiment in CHUNKS:
             str(LAYOUT.data(experiment, "{dataset}")),
         log:
             str(LAYOUT.log(f"{experiment}/{{dataset}}/data")),
+        wildcard_constraints:
+            dataset=one_of(CONFIG.experiments[experiment].datasets),
         conda:
             "../../envs/cfm.yaml"
         resources:

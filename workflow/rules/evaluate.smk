@@ -12,17 +12,19 @@ def evaluate_inputs(experiment, seeds, wildcards):
 
 
 for experiment, chunks in TRAINED.items():
-    for seeds in chunks:
+    for seeds, pairs in chunks.items():
 
         rule:
             name:
-                f"evaluate_{experiment}_{seeds[0]}"
+                f"evaluate_{CONFIG.job(experiment, seeds)}"
             input:
                 functools.partial(evaluate_inputs, experiment, seeds),
             output:
                 run_files(experiment, seeds, *RUN_FILES),
             log:
                 log_file(experiment, "evaluate", seeds),
+            wildcard_constraints:
+                dataset=pair_of(pairs),
             conda:
                 "../../envs/cfm.yaml"
             threads: 1

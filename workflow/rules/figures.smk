@@ -7,7 +7,7 @@ Input: `data.npz` and the samples of the figure's solver; or every run's `train.
 
 def figures_of(experiment):
     """(name, settings, file name pattern per suffix) of every figure of an experiment."""
-    for name, figure in CONFIG.experiments[experiment].figures.items():
+    for name, figure in SHOWN.experiments[experiment].figures.items():
         dataset = "{dataset}" if kind_of(figure).per_dataset else None
         paths = [LAYOUT.figure(experiment, name, dataset, suffix) for suffix in kind_of(figure).suffixes]
         yield name, figure, [str(path) for path in paths]
@@ -18,10 +18,10 @@ def figure_files():
     return sorted(
         {
             pattern.format(dataset=dataset)
-            for experiment in CONFIG.experiments
+            for experiment in REPORTED
             for _, figure, patterns in figures_of(experiment)
             for pattern in patterns
-            for dataset in datasets_shown(CONFIG, experiment, figure)
+            for dataset in datasets_drawn(SHOWN, experiment, figure)
         }
     )
 
@@ -31,20 +31,15 @@ def figure_inputs(experiment, figure, wildcards):
     source = kind_of(figure).shows
     if source == "runs":
         return [str(LAYOUT.runs(experiment))]
-    datasets = [wildcards.dataset] if kind_of(figure).per_dataset else CONFIG.experiments[experiment].datasets
-    runs = [
-        LAYOUT.run(experiment, dataset, method, seed)
-        for dataset in datasets
-        for method in methods_shown(CONFIG, experiment, figure, dataset)
-        for seed in seeds_shown(CONFIG, experiment, figure)
-    ]
+    dataset = wildcards.dataset if kind_of(figure).per_dataset else None
+    runs = runs_shown(SHOWN, experiment, figure, dataset)
     if source == "training":
-        return [str(run / TRAINING_LOG) for run in runs if not CONFIG.methods[run.parent.name].external]
-    data = [str(LAYOUT.data(experiment, wildcards.dataset))]
+        return [str(run / TRAINING_LOG) for run in runs]
+    data = [str(LAYOUT.data(experiment, dataset))]
     return data if source == "data" else data + [str(samples_path(run, figure.solver)) for run in runs]
 
 
-for experiment in CHUNKS:
+for experiment in REPORTED:
     for name, figure, patterns in figures_of(experiment):
 
         rule:
@@ -75,10 +70,11 @@ for experiment in CHUNKS:
                 experiment=experiment,
                 figure=name,
                 dataset="--dataset {dataset}" if kind_of(figure).per_dataset else "",
+                chosen=chosen,
                 shown=shown(experiment, figure),
                 code=stage_code.stage_digest("figure", f"cfm.results.figures.{figure.kind}"),
             message:
                 "figure {params.experiment}/{params.figure} {params.dataset}"
             shell:
                 "python -m cfm figure --budget {params.budget} --experiment {params.experiment}"
-                " --name {params.figure} {params.dataset} > {log} 2>&1"
+                " --name {params.figure} {params.dataset} {params.chosen} > {log} 2>&1"

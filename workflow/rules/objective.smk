@@ -4,17 +4,19 @@ Input: `data.npz`. Output per seed: `metrics.json`, `spec.json`, `provenance.jso
 """
 
 for experiment, chunks in CHUNKS.items():
-    for seeds in chunks if experiment not in TRAINED else ():
+    for seeds, pairs in chunks.items() if experiment not in TRAINED else ():
 
         rule:
             name:
-                f"objective_{experiment}_{seeds[0]}"
+                f"objective_{CONFIG.job(experiment, seeds)}"
             input:
                 str(LAYOUT.data(experiment, "{dataset}")),
             output:
                 run_files(experiment, seeds, *RUN_FILES),
             log:
                 log_file(experiment, "objective", seeds),
+            wildcard_constraints:
+                dataset=pair_of(pairs),
             conda:
                 "../../envs/cfm.yaml"
             threads: 1

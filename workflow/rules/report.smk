@@ -20,9 +20,11 @@ rule report:
     params:
         budget=CONFIG.budget,
         experiments=NAMED,
+        chosen=chosen,
         shown=canonical([CONFIG.methods, CONFIG.datasets, CONFIG.asked]),
         code=stage_code.stage_digest("report"),
     message:
         "write the report"
     shell:
-        "python -m cfm report --budget {params.budget} --experiments '{params.experiments}' > {log} 2>&1"
+        "python -m cfm report --budget {params.budget} --experiments '{params.experiments}' {params.chosen}"
+        " > {log} 2>&1"

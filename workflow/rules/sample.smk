@@ -12,11 +12,11 @@ def sample_inputs(experiment, seeds, wildcards):
 
 
 for experiment, chunks in TRAINED.items():
-    for seeds in chunks:
+    for seeds, pairs in chunks.items():
 
         rule:
             name:
-                f"sample_{experiment}_{seeds[0]}"
+                f"sample_{CONFIG.job(experiment, seeds)}"
             input:
                 functools.partial(sample_inputs, experiment, seeds),
             output:
@@ -24,6 +24,7 @@ for experiment, chunks in TRAINED.items():
             log:
                 log_file(experiment, "sample", seeds),
             wildcard_constraints:
+                dataset=pair_of(pairs),
                 method=OWN_METHODS,
             conda:
                 "../../envs/cfm.yaml"

@@ -3,18 +3,30 @@
 Input: `data.npz`. Output per seed: `source_target/seed={seed}.json`.
 """
 
-for experiment, chunks in TRAINED.items():
-    for seeds in chunks if CONFIG.needs_distances(experiment) else ():
+
+def own_chunks(experiment):
+    """The groups of seeds of the jobs that data sets have to themselves, with these data sets."""
+    found = {}
+    for dataset in CONFIG.experiments[experiment].datasets if CONFIG.needs_distances(experiment) else ():
+        for seeds in CONFIG.chunks(experiment, dataset):
+            found.setdefault(seeds, []).append(dataset)
+    return found
+
+
+for experiment in TRAINED:
+    for seeds, datasets in own_chunks(experiment).items():
 
         rule:
             name:
-                f"source_target_{experiment}_{seeds[0]}"
+                f"source_target_{CONFIG.job(experiment, seeds)}"
             input:
                 str(LAYOUT.data(experiment, "{dataset}")),
             output:
                 distance_files(experiment, seeds),
             log:
                 str(LAYOUT.log(f"{experiment}/{{dataset}}/source_target-{seeds[0]}")),
+            wildcard_constraints:
+                dataset=one_of(datasets),
             conda:
                 "../../envs/cfm.yaml"
             threads: 1

@@ -5,20 +5,20 @@ Input: `metrics.json` of every run, `config/paper.yaml`. Output: `runs.csv`, `ta
 
 
 def all_metrics(experiment):
-    return [str(folder / METRICS) for folder in CONFIG.runs(experiment).values()]
+    return [str(folder / METRICS) for folder in SHOWN.runs(experiment).values()]
 
 
 def table_files():
     """Every table of every enabled experiment."""
     return [
         str(LAYOUT.table(experiment, name, suffix))
-        for experiment, settings in CONFIG.experiments.items()
+        for experiment, settings in SHOWN.experiments.items()
         for name in settings.tables
         for suffix in TABLE_SUFFIXES
     ]
 
 
-for experiment in CHUNKS:
+for experiment in REPORTED:
 
     rule:
         name:
@@ -35,14 +35,16 @@ for experiment in CHUNKS:
         params:
             budget=CONFIG.budget,
             experiment=experiment,
+            chosen=chosen,
             code=stage_code.stage_digest("collect"),
         message:
             "collect {params.experiment}"
         shell:
-            "python -m cfm collect --budget {params.budget} --experiment {params.experiment} > {log} 2>&1"
+            "python -m cfm collect --budget {params.budget} --experiment {params.experiment} {params.chosen}"
+            " > {log} 2>&1"
 
 
-for experiment, settings in CONFIG.experiments.items():
+for experiment, settings in SHOWN.experiments.items():
     for name, table in settings.tables.items():
 
         rule:
@@ -50,7 +52,7 @@ for experiment, settings in CONFIG.experiments.items():
                 f"table_{experiment}_{name}"
             input:
                 str(configuration.FOLDER / "paper.yaml"),
-                [str(LAYOUT.runs(experiment))] if experiment in CHUNKS else [],
+                [str(LAYOUT.runs(experiment))] if experiment in REPORTED else [],
             output:
                 in_report(str(LAYOUT.table(experiment, name, TABLE_SUFFIXES[0])), "table", experiment, table=name),
                 [str(LAYOUT.table(experiment, name, suffix)) for suffix in TABLE_SUFFIXES[1:]],
@@ -63,10 +65,11 @@ for experiment, settings in CONFIG.experiments.items():
                 budget=CONFIG.budget,
                 experiment=experiment,
                 table=name,
+                chosen=chosen,
                 shown=shown(experiment, table),
                 code=stage_code.stage_digest("table", f"cfm.results.tables.{table.kind}"),
             message:
                 "table {params.experiment}/{params.table}"
             shell:
                 "python -m cfm table --budget {params.budget} --experiment {params.experiment}"
-                " --name {params.table} > {log} 2>&1"
+                " --name {params.table} {params.chosen} > {log} 2>&1"

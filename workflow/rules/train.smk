@@ -14,11 +14,11 @@ def train_inputs(experiment, seeds, wildcards):
 
 
 for experiment, chunks in TRAINED.items():
-    for seeds in chunks:
+    for seeds, pairs in chunks.items():
 
         rule:
             name:
-                f"train_{experiment}_{seeds[0]}"
+                f"train_{CONFIG.job(experiment, seeds)}"
             input:
                 functools.partial(train_inputs, experiment, seeds),
             output:
@@ -26,6 +26,7 @@ for experiment, chunks in TRAINED.items():
             log:
                 log_file(experiment, "train", seeds),
             wildcard_constraints:
+                dataset=pair_of(pairs),
                 method=OWN_METHODS,
             priority: 1
             conda:

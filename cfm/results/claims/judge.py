@@ -159,7 +159,7 @@ def _compare(
 def judge_all(config: Config) -> list[Judged]:
     """Every claim, judged on the `runs.csv` of its experiment."""
     paths = {name: config.layout.runs(name) for name, e in config.experiments.items() if e.datasets}
-    runs = {name: read_runs(path) for name, path in paths.items()}
+    runs = {name: read_runs(path) for name, path in paths.items() if path.exists()}
     return [judge(name, claim, config, runs.get(claim.experiment)) for name, claim in load_claims(config).items()]
 
 

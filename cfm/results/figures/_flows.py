@@ -26,7 +26,7 @@ _TURN = 25  # corners of a round end
 def first_samples(config: Config, experiment: str, settings: Figure, dataset: str, method: str) -> dict[str, Array]:
     """The samples of the figure's solver, first seed; of an external method with its end points alone, why not."""
     assert settings.solver is not None
-    run = config.layout.run(experiment, dataset, method, config.experiments[experiment].seeds[0])
+    run = config.layout.run(experiment, dataset, method, config.first_seed(experiment, dataset))
     path = samples_path(run, settings.solver)
     if not config.methods[method].external:
         return read_arrays(path)

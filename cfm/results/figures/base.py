@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cfm.artifacts.layout import TRAINING_LOG, Run, samples_path
 from cfm.config import Config
 from cfm.config.strict import Where, check_name
 from cfm.errors import UserError
@@ -82,11 +83,29 @@ def kind_of(settings: Figure) -> Kind:
 
 
 def methods_shown(config: Config, experiment: str, settings: Figure, dataset: str | None = None) -> list[str]:
-    """The methods of a figure: those it names, else all trained ones; only those that run on the data set, if given."""
-    present = config.methods_of(experiment)
-    named = settings.methods or [name for name in present if config.methods[name].method.trained]
-    possible = [name for name in present if dataset is None or config.skip_reason(dataset, name) is None]
-    return [name for name in named if name in possible]
+    """The methods of a figure: those it names, or if none of them takes part, and if it names none, all trained ones;
+    on a data set, if given, those that run there, and have what is shown of them."""
+    present, kind = config.methods_of(experiment), kind_of(settings)
+    named = [name for name in settings.methods if name in present]
+    if not named:
+        known = {name: config.methods[name].method for name in present}
+        with_path = {name for name in present if kind.shows != "data" or known[name].conditional_path is not None}
+        named = [name for name in present if known[name].trained and (name in with_path or not settings.methods)]
+    if dataset is None:
+        return named
+    possible = [name for name in named if config.skip_reason(dataset, name) is None]
+    return [
+        name for name in possible if kind.shows != "samples" or _sampled(config, experiment, settings, dataset, name)
+    ]
+
+
+def _sampled(config: Config, experiment: str, settings: Figure, dataset: str, method: str) -> bool:
+    """Are the samples of the seed that is shown there, or to be made? Those of earlier runs may have been deleted."""
+    run = Run(dataset, method, config.first_seed(experiment, dataset))
+    if run not in config.beyond.get(experiment, ()):
+        return run.seed in config.seeds(experiment, dataset, method)
+    assert settings.solver is not None
+    return samples_path(config.layout.run(experiment, *run), settings.solver).exists()
 
 
 def datasets_shown(config: Config, experiment: str, settings: Figure) -> list[str]:
@@ -95,10 +114,33 @@ def datasets_shown(config: Config, experiment: str, settings: Figure) -> list[st
     return [name for name in names if not kind_of(settings).plane or config.datasets[name].dataset.dim == 2]
 
 
-def seeds_shown(config: Config, experiment: str, settings: Figure) -> tuple[int, ...]:
+def datasets_drawn(config: Config, experiment: str, settings: Figure) -> list[str]:
+    """Those of them that there is something to show of: methods, and where it shows one data set, this."""
+    names = datasets_shown(config, experiment, settings)
+    if not kind_of(settings).per_dataset:
+        return names if methods_shown(config, experiment, settings) else []
+    asked = {*config.asked[experiment].datasets} - config.unavailable.keys()
+    there = [name for name in names if name in asked or config.layout.data(experiment, name).exists()]
+    return [name for name in there if methods_shown(config, experiment, settings, name)]
+
+
+def seeds_shown(config: Config, experiment: str, settings: Figure, dataset: str | None) -> tuple[int, ...]:
     """The first seed where points are shown, all seeds where numbers are."""
-    seeds = config.experiments[experiment].seeds
-    return seeds[:1] if kind_of(settings).per_dataset else seeds
+    return config.experiments[experiment].seeds if dataset is None else (config.first_seed(experiment, dataset),)
+
+
+def runs_shown(config: Config, experiment: str, settings: Figure, dataset: str | None) -> list[Path]:
+    """The folders of the runs that a figure of samples or of training is drawn from."""
+    if dataset is not None:
+        seed, methods = config.first_seed(experiment, dataset), methods_shown(config, experiment, settings, dataset)
+        return [config.layout.run(experiment, dataset, method, seed) for method in methods]
+    methods, beyond = methods_shown(config, experiment, settings), config.beyond.get(experiment, ())
+    return [
+        folder
+        for run, folder in config.runs(experiment).items()
+        if run.method in methods and not config.methods[run.method].external
+        if run not in beyond or (folder / TRAINING_LOG).exists()
+    ]
 
 
 def draw(config: Config, experiment: str, name: str, dataset: str | None) -> None:
@@ -114,10 +156,10 @@ def draw(config: Config, experiment: str, name: str, dataset: str | None) -> Non
     settings = config.experiments[experiment].figures[name]
     kind = kind_of(settings)
     if kind.per_dataset:
-        check_name(dataset or "", datasets_shown(config, experiment, settings), "data set", Where("--dataset"))
+        check_name(dataset or "", datasets_drawn(config, experiment, settings), "data set", Where("--dataset"))
     elif dataset is not None:
         raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
-    seeds = seeds_shown(config, experiment, settings)
+    seeds = seeds_shown(config, experiment, settings, dataset)
     with pyplot.rc_context(STYLE):
         picture = kind.draw(config, experiment, settings, dataset)
         for suffix in kind.suffixes:

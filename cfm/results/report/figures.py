@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from cfm.config import Config
-from cfm.results.figures.base import datasets_shown, kind_of, methods_shown
+from cfm.results.figures.base import datasets_drawn, kind_of, methods_shown
 from cfm.settings import Figure
 
 _WIDTH = 1400  # pixels: sharp on a screen twice as fine as the page's column is wide
@@ -52,8 +52,8 @@ def figures(config: Config, experiment: str) -> list[FigureView]:
     found = []
     for name, figure in config.experiments[experiment].figures.items():
         kind = kind_of(figure)
-        shown = datasets_shown(config, experiment, figure)
-        datasets: Sequence[str | None] = shown if kind.per_dataset else (None,)
+        shown = datasets_drawn(config, experiment, figure)
+        datasets: Sequence[str | None] = shown if kind.per_dataset or not shown else (None,)
         drawn = {dataset: _picture(config, experiment, name, figure, dataset) for dataset in datasets}
         absent = [config.datasets[d].entry.label if d else name for d, picture in drawn.items() if picture is None]
         pictures = [picture for picture in drawn.values() if picture is not None]

@@ -53,14 +53,14 @@ def trajectories(config: Config, experiment: str) -> dict[str, Any] | None:
         }
         datasets[dataset]["views"].setdefault(method, {})[solver] = view
     labels = {m: config.methods[m].entry.label for m in config.methods_of(experiment)}
-    return {"seed": config.experiments[experiment].seeds[0], "methods": labels, "datasets": datasets}
+    return {"seed": config.first_seed(experiment, next(iter(datasets))), "methods": labels, "datasets": datasets}
 
 
 def _views(config: Config, experiment: str) -> Views:
     settings = config.experiments[experiment]
     return {
         (dataset, method, solver): samples_path(
-            config.layout.run(experiment, dataset, method, settings.seeds[0]), solver
+            config.layout.run(experiment, dataset, method, config.first_seed(experiment, dataset)), solver
         )
         for dataset, method in config.pairs(experiment)
         if config.datasets[dataset].dataset.dim == 2
