@@ -1,18 +1,35 @@
-# make reproduce | make test | make test-cluster | make lint | make bench; BUDGET, CORES, PROFILE and EXPERIMENTS may be set.
+# make reproduce | make status | make test | make test-cluster | make lint | make bench. BUDGET, CORES, PROFILE, and what is
+# run of it: EXPERIMENTS, DATASETS, METHODS (names), SEEDS (a count, or a list: SEEDS="42 43", SEEDS=42, for one alone).
 BUDGET ?= quick
 CORES ?= all
 PROFILE ?= local
 EXPERIMENTS ?=
+DATASETS ?=
+METHODS ?=
+SEEDS ?=
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: reproduce test test-cluster lint bench setup status
+# What a user types reaches commands through the environment, as it is: neither make nor a shell looks into it.
+TYPED := BUDGET CORES PROFILE EXPERIMENTS DATASETS METHODS SEEDS
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+GIVEN := $(filter-out SHELL MAKE% .% -*-%,$(GIVEN))
+$(foreach name,$(sort $(TYPED) $(GIVEN)),$(eval override $(name) := $$(value $(name))))
+export $(TYPED)
+SELECTED = --budget="$$BUDGET" --experiments="$$EXPERIMENTS" --datasets="$$DATASETS" --methods="$$METHODS" --seeds="$$SEEDS"
+
+# Variables given on the command line that nothing here reads; those with an underscore are for programs.
+KNOWN := $(TYPED) PYTHON VENV
+UNKNOWN := $(filter-out $(KNOWN),$(foreach name,$(GIVEN),$(if $(findstring _,$(name)),,$(name))))
+export KNOWN UNKNOWN
+
+.PHONY: reproduce test test-cluster lint bench setup status variables
 
 reproduce: setup
-	@$(VENV)/bin/python -m cfm reproduce --budget "$(BUDGET)" --cores "$(CORES)" --profile "$(PROFILE)" --experiments "$(EXPERIMENTS)"
+	@$(VENV)/bin/python -m cfm reproduce $(SELECTED) --cores="$$CORES" --profile="$$PROFILE"
 
 status: setup
-	@$(VENV)/bin/python -m cfm status --budget "$(BUDGET)" --experiments "$(EXPERIMENTS)"
+	@$(VENV)/bin/python -m cfm status $(SELECTED)
 
 bench: setup
 	@$(VENV)/bin/python -m benchmarks
@@ -36,9 +53,12 @@ lint: setup
 
 # The environment, made once and again whenever the lock changes. One pip command: with torch in it, no
 # other package can replace the build of torch that the machine has.
-setup: $(VENV)/.installed
+setup: variables $(VENV)/.installed
 
-$(VENV)/.installed: requirements.lock
+variables:
+	$(if $(UNKNOWN),@$(PYTHON) -m cfm.cli.variables)
+
+$(VENV)/.installed: requirements.lock | variables
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed, set PYTHON=...") if sys.version_info < (3, 11) else None'
 	@echo "setting up $(VENV) (a few minutes, once)"
 	@$(PYTHON) -m venv $(VENV)
