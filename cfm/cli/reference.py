@@ -17,7 +17,8 @@ from cfm.artifacts.metrics import is_measured
 from cfm.artifacts.provenance import read_provenance
 from cfm.artifacts.runs import COLUMNS, read_runs, rows_of, widened
 from cfm.cli.pictures import figures_of_runs, keep_pictures
-from cfm.config import Config
+from cfm.config import Config, load
+from cfm.config.loader import ALL
 from cfm.errors import UserError
 from cfm.files import read_json, write_json, write_text
 from cfm.fingerprint import canonical, digest
@@ -38,11 +39,21 @@ def keep(config: Config) -> Path:
     """Add the finished runs of all experiments of `config` to results/reference/{budget}; returns that folder.
 
     Tables, claims and the figures of `runs.csv` are made anew of all that is kept, as the code makes them today. Of
-    the figures those stay that README.md or the manual shows, made small.
+    the figures those stay that README.md or the manual shows, made small. Of a selection that is kept which the budget
+    has without one.
     """
+    chosen = {name: _finished(config.whole(), name) for name in config.asked}
+    if config.chosen != ALL:
+        config = load(config.budget, tuple(config.asked))
     whole = config.whole()  # runs that are kept stay, whether their data are on this machine or not
     there = _on_the_shelf(whole)
-    done = {name: _finished(whole, name) for name in config.asked}
+    parts = {name: {*whole.runs(name)} for name in chosen}
+    done = {name: {run: f for run, f in runs.items() if run in parts[name]} for name, runs in chosen.items()}
+    others = sum(map(len, chosen.values())) - sum(map(len, done.values()))
+    if others:
+        print(
+            f"not kept: {others} finished runs of seeds, methods or data sets that budget '{config.budget}' leaves out"
+        )
     if not any(done.values()) and not there.layout.root.exists():
         raise UserError(f"{config.layout.root}: no finished run; run `make reproduce BUDGET={config.budget}` first")
     for name, runs in done.items():

@@ -37,11 +37,13 @@ def groups(
 
 
 def spans(seeds: Iterable[int]) -> str:
-    """Seeds in words, neighbours together: 7, 42..44."""
+    """Seeds in words, neighbours together: 7, 42..44; of one stretch its ends, 42..42."""
     found: list[list[int]] = []
     for seed in sorted({*seeds}):
         if found and seed == found[-1][-1] + 1:
             found[-1] = [found[-1][0], seed]
         else:
             found.append([seed, seed])
+    if len(found) == 1:
+        return f"{found[0][0]}..{found[0][1]}"
     return ", ".join(str(first) if first == last else f"{first}..{last}" for first, last in found)

@@ -63,9 +63,9 @@ def opinion(config: Config, judged: Judged) -> str:
             return f"**Not run**: it takes budget {' or '.join(judged.claim.budgets)}."
         if judged.claim.experiment not in config.experiments:
             return f"**Not run**: experiment {judged.claim.experiment} is not part of this run."
-        if not config.layout.runs(judged.claim.experiment).exists():
-            return f"**Not run**: experiment {judged.claim.experiment} has no finished runs yet."
         absent = [d for d in judged.claim.datasets if column(config, judged.claim.experiment, d) is None]
+        if not absent and not config.layout.runs(judged.claim.experiment).exists():
+            return f"**Not run**: experiment {judged.claim.experiment} has no finished runs yet."
         return f"**Not run**: {', '.join(absent or judged.claim.datasets)}: no data in this run."
     weakest, result = max(found, key=lambda pair: pair[1].p)
     significant = sum(r.p < LEVEL for _, r in found)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
+from cfm.config.seeds import spans
 from cfm.metrics import is_large, metric_label, metric_of, plain
 from cfm.results.columns import ALL, Column, columns
 from cfm.results.published import MARK_NOTES, MARKS, Published, load_published
@@ -64,7 +65,7 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
         cells += [cell for row in block for cell in row]
         grids.append(_grid(config, metric, shown, block))
     csv: str = pd.DataFrame([asdict(cell) for cell in cells]).to_csv(index=False)
-    return Rendered(csv, grids, _footnotes(config, experiment, table, cells))
+    return Rendered(csv, grids, _footnotes(config, experiment, table, cells, {*runs.seed.astype(int)}))
 
 
 def _cell(
@@ -182,13 +183,13 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell]) -> list[str]:
+def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell], seeds: set[int]) -> list[str]:
     settings = config.experiments[experiment]
-    sizes, seeds = settings.sizes, settings.seeds
+    sizes = settings.sizes
     large = any(is_large(metric) for metric in table.metrics)
     points = "" if sizes is None else f", {sizes.test_large if large else sizes.test} test points"
     notes = [
-        f"Ours: mean ± standard deviation over n seeds ({min(seeds)}..{max(seeds)}), budget '{config.budget}', solver "
+        f"Ours: mean ± standard deviation over n seeds ({spans(seeds) or 'none'}), budget '{config.budget}', solver "
         f"{table.solver}{points}.",
         "Bold: the best trained method on a data set, and those that a paired t-test over seeds (one-sided, 5%) cannot "
         "tell from it, if they are better than staying put (Identity) on every seed.",
