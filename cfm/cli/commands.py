@@ -95,7 +95,7 @@ def reference(budget: str, experiments: str) -> None:
 
 
 def status(budget: str, experiments: str) -> int:
-    from cfm.workflow.status import print_status
+    from cfm.cli.status import print_status
 
     return print_status(_load(budget, experiments))
 
