@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "reproduce":
             sub.add_argument("--cores", default="all")
             sub.add_argument("--profile", default="local")
+            sub.add_argument(
+                "--dry-run", action="store_true", help="say what would run and how long, and change nothing"
+            )
     verb("data", "prepare a data set", "experiment", "dataset")
     apart = verb("source-target", "measure how far source and target of a data set are apart", "experiment", "dataset")
     apart.add_argument("--seeds", type=int, nargs="+", help="the experiment's seeds by default")

@@ -109,10 +109,14 @@ def fetch(budget: str, experiments: str) -> int:
     return code or bool(lines)
 
 
-def reproduce(budget: str, experiments: str, cores: str, profile: str) -> int:
-    from cfm.cli.reproduce import run
+def reproduce(budget: str, experiments: str, cores: str, profile: str, dry_run: bool) -> int:
+    from cfm.cli.reproduce import checked, run
 
-    config, code = _fetched(_check(budget, experiments), experiments)
+    checked(cores, profile, dry_run)  # before anything is downloaded
+    config = _check(budget, experiments)
+    if dry_run:
+        return run(config, experiments.split(), cores, profile, dry=True)
+    config, code = _fetched(config, experiments)
     return run(config, experiments.split(), cores, profile) or code
 
 

@@ -6,9 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from cfm.cli.plan import figures_due
 from cfm.config import Config
 from cfm.errors import UserError
-from cfm.results.figures.base import datasets_shown, kind_of
+from cfm.results.figures.base import kind_of
 from cfm.workflow import slurm
 from cfm.workflow.progress import notes
 from cfm.workflow.status import RunState, run_states, skipped_lines
@@ -24,7 +25,9 @@ def print_status(config: Config) -> int:
         mine = [state for state in states if state.experiment == experiment]
         counts = Counter(_word(state) for state in mine)
         words = ("done", "running", "failed", *_HALF_WAY.values(), "missing")
-        summary = ", ".join(f"{counts[word]} {word}" for word in words if counts[word] or word not in _HALF_WAY.values())
+        summary = ", ".join(
+            f"{counts[word]} {word}" for word in words if counts[word] or word not in _HALF_WAY.values()
+        )
         print(f"{config.budget}/{experiment}: runs: {summary}; {_made(config, experiment)}")
         for state in mine:
             if state.state == "failed":
@@ -47,9 +50,8 @@ def _made(config: Config, experiment: str) -> str:
     settings = config.experiments[experiment]
     tables = [config.layout.table(experiment, name, "md") for name in settings.tables]
     figures = [
-        config.layout.figure(experiment, name, dataset, kind_of(figure).suffixes[0])
-        for name, figure in settings.figures.items()
-        for dataset in (datasets_shown(config, experiment, figure) if kind_of(figure).per_dataset else [None])
+        config.layout.figure(experiment, name, dataset, kind_of(settings.figures[name]).suffixes[0])
+        for name, dataset in figures_due(config, experiment)
     ]
     there = [sum(path.exists() for path in paths) for paths in (tables, figures)]
     return f"tables: {there[0]} of {len(tables)}; figures: {there[1]} of {len(figures)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -18,22 +17,15 @@ _SILENT = 8  # jobs that do not say how far they are, of which there may be a hu
 
 
 class Overview:
-    """Made of Snakemake's events, and of the notes of the jobs in `folder`."""
+    """Made of Snakemake's events, and of the notes of the jobs in `folder`; `begun` is what it calls jobs that are."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, begun: str = "at work") -> None:
+        self.folder, self.begun = folder, begun
         self.done, self.total, self.began = 0, 0, time.time()
         self.phase = "reading the configuration and the rules"  # until Snakemake says otherwise
         self.complained = False
         self._running: dict[int, tuple[str, float]] = {}  # what each job says of itself, and since when
         self._first: dict[str, tuple[int, float]] = {}
-
-    def listen(self, pipe: int) -> None:
-        """See all events that come through the pipe, to its end (a thread)."""
-        with open(pipe, encoding="ascii") as lines:
-            for line in lines:
-                if line.endswith("\n"):  # else the sender was killed in the middle
-                    self.see(json.loads(line))
 
     def see(self, event: Mapping[str, Any]) -> None:
         """Take note of an event (`cfm.workflow.events`); a failing job or another error is printed."""
@@ -63,7 +55,7 @@ class Overview:
         running = [*self._running.values()]  # another thread changes it
         said = [*notes(self.folder)]
         jobs = f"{self.done}/{self.total} jobs" if self.total else self.phase
-        jobs += f", {len(running)} at work" if running else ""
+        jobs += f", {len(running)} {self.begun}" if running else ""
         known = {_where(note.job) for note in said}
         silent = [(text, since) for text, since in running if text and _where(text) not in known]
         lines = [f"         {text}: since {span(now - since)}" for text, since in silent[:_SILENT]]
