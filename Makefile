@@ -1,15 +1,44 @@
-# make reproduce | make test | make test-cluster | make lint | make bench; BUDGET, CORES, PROFILE and EXPERIMENTS may be set.
+# `make` or `make help` says what there is.
 BUDGET ?= quick
 CORES ?= all
 PROFILE ?= local
 EXPERIMENTS ?=
+DRY ?=
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: reproduce test test-cluster lint bench setup status
+.PHONY: help reproduce test test-cluster lint bench setup status
+.DEFAULT_GOAL := help
+
+define HELP
+make reproduce     run a budget, from data to report; sets up .venv first; goes on where it was stopped
+make status        what is done, running, failed, trained but not measured, or missing
+make test          the tests                     make lint          the linters
+make test-cluster  the tests with a real Slurm   make bench         speed, against plain code
+make setup         only the environment, .venv   make help          this
+
+Variables of reproduce (of status: BUDGET and EXPERIMENTS), as in `make reproduce BUDGET=smoke`:
+  BUDGET=quick         smoke (minutes, the numbers mean nothing), quick (the default) or paper (the paper's settings)
+  EXPERIMENTS="a b"    only these experiments; `.venv/bin/python -m cfm list` names them
+  DRY=1                say which runs and jobs there would be and how long they may take, and do nothing
+  CORES=4              how many jobs run at once; all cores by default
+  PROFILE=local        where jobs run: local, gpu, slurm, cluster-generic, kubernetes (workflow/profiles)
+Of all: PYTHON=python3.12 is what .venv is made with, VENV=.venv where it is.
+
+Examples:
+  make reproduce EXPERIMENTS=couplings DRY=1      what would the smallest table cost?
+  make reproduce EXPERIMENTS=couplings            that table, in minutes
+  make reproduce BUDGET=paper PROFILE=slurm       everything, on a cluster's login node
+One step by hand, own methods, reports: `.venv/bin/python -m cfm --help`.
+endef
+export HELP
+
+# Before anything is set up.
+help:
+	@echo "$$HELP"
 
 reproduce: setup
-	@$(VENV)/bin/python -m cfm reproduce --budget "$(BUDGET)" --cores "$(CORES)" --profile "$(PROFILE)" --experiments "$(EXPERIMENTS)"
+	@$(VENV)/bin/python -m cfm reproduce --budget "$(BUDGET)" --cores "$(CORES)" --profile "$(PROFILE)" --experiments "$(EXPERIMENTS)" $(if $(filter-out 0 no false,$(DRY)),--dry-run)
 
 status: setup
 	@$(VENV)/bin/python -m cfm status --budget "$(BUDGET)" --experiments "$(EXPERIMENTS)"

@@ -11,6 +11,7 @@ from typing import Any
 
 from cfm.cli.reference import FOLDER as REFERENCE
 from cfm.config import Config
+from cfm.config.config import has_gpu
 from cfm.files import locked
 from cfm.results.figures.base import datasets_shown, kind_of
 from cfm.stages import STAGES
@@ -71,13 +72,17 @@ def dry_run(config: Config, profile: str, settings: Mapping[str, Any], cores: in
 
 def estimated(config: Config, jobs: Iterable[Job], settings: Mapping[str, Any], cores: int) -> list[str]:
     """The lines of an estimate for the jobs; it measures how long a job takes to start."""
-    made = estimate.estimate(config, jobs, KeptTimes(config, REFERENCE), cores, estimate.start_up())
+    gpus = re.search(r"gpu=(\d+)", " ".join(settings.get("resources", []))) if has_gpu(config.main) else None
+    taken = int(gpus[1]) if gpus else None
+    made = estimate.estimate(config, jobs, KeptTimes(config, REFERENCE), cores, estimate.start_up(), taken)
     return estimate.lines(made, cores if settings.get("executor", "local") == "local" else None)
 
 
 def expected(config: Config, states: Sequence[RunState]) -> list[Job]:
-    """The jobs that the runs lack, told from the files that are there: what Snakemake knows of changed code and settings
-    is not in it, and it takes no time."""
+    """The jobs that the runs lack, told at once from the files that are there.
+
+    What only Snakemake knows is not in it: which jobs run again since code or settings have changed.
+    """
     failed = set(tried_again(config, states))
     passed: dict[tuple[str, str, str, tuple[str, ...], Path], list[tuple[int, int]]] = defaultdict(list)
     for s in states:
@@ -153,5 +158,8 @@ def _counted(config: Config, jobs: Sequence[Job], total: int) -> Iterator[str]:
 
 
 def cores_of(cores: str) -> int:
-    """CORES as a number: all of this machine, unless it is one."""
-    return int(cores) if re.fullmatch(r"\d+", cores) else os.cpu_count() or 1
+    """CORES as a number: all that this process may use (as Snakemake counts them), unless it is one."""
+    if cores != "all":
+        return int(cores)
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -54,9 +54,10 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str, dr
         log = root / "logs" / "snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         local = settings.get("executor", "local") == "local"
-        began, overview = time.time(), Overview(root / ".progress", "at work" if local else "submitted")
+        overview = Overview(root / ".progress", "at work" if local else "submitted")
+        clock = time.monotonic()  # which nobody sets back while it runs
         code = _watch(command, log, lock.fileno(), overview, lambda: _estimate(config, states, settings, cores))
-        ended = time.time()
+        took = time.monotonic() - clock
     if code != 0:
         slurm.release_if_over(root)
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
@@ -67,7 +68,7 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str, dr
     if not overview.total:
         print("nothing to do: everything is there and up to date")
     elif local:
-        print(cost.report(config, began, ended, plan.cores_of(cores)))
+        print(cost.report(config, overview.began, took, plan.cores_of(cores)))
     return _conclude(config)
 
 
@@ -154,9 +155,11 @@ def _report(config: Config) -> None:
 
 
 def _conclude(config: Config) -> int:
-    failed = [state for state in run_states(config) if state.state == "failed"]
-    for state in failed:
-        print(f"failed: {state.experiment}/{state.run}: {state.reason}")
+    for line in skipped_lines(config):
+        print(line)
+    for state in run_states(config):
+        if state.state == "failed":
+            print(f"failed: {state.experiment}/{state.run}: {state.reason}")
     print("tables:")
     for experiment, settings in config.experiments.items():
         for name in settings.tables:
@@ -164,8 +167,6 @@ def _conclude(config: Config) -> int:
     for experiment, settings in config.experiments.items():
         if settings.figures:
             print(f"figures: {config.layout.experiment(experiment) / 'figures'}")
-    for line in skipped_lines(config):
-        print(line)
     print(f"claims: {config.layout.claims('md')}")
     for whose, counts in claims.count(config.layout.claims("csv")).items():
         print(f"  {sum(counts.values())} {whose}: {claims.spelled(counts)}")

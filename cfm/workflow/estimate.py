@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cfm.config import Config
@@ -15,10 +15,13 @@ from cfm.workflow.kept_times import HERE, KEPT, Found, KeptTimes, Timed
 
 # CPU seconds of the jobs of which no times are kept, measured in November 2026 on a core of an Intel Xeon; those that
 # import torch have the start-up on top.
-_PLAIN = {"collect": 1, "table": 1, "figure": 5, "claims": 2, "report": 4}
-_ON_TOP = {"data": 0, "source-target": 2}
+_PLAIN = {"collect": 1.0, "table": 1.0, "figure": 5.0, "claims": 2.0, "report": 4.0}
+_ON_TOP = {"data": 0.0, "source-target": 2.0}
 _PLANNING, _PER_JOB = 5.0, 0.05  # of Snakemake itself
 _SHOWN = 4  # names of jobs that nothing is known of
+
+
+_Cell = tuple[str, str, str, tuple[int, ...]]  # experiment, data set, method, seeds
 
 
 @dataclass(frozen=True)
@@ -46,34 +49,40 @@ def start_up() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def estimate(config: Config, jobs: Iterable[Job], times: KeptTimes, cores: int, starting: float) -> Estimate:
-    """Of the jobs, on so many cores that do nothing else; `starting` as `start_up` measures it."""
-    spent: dict[Job, float] = {}
+def estimate(
+    config: Config, jobs: Iterable[Job], times: KeptTimes, cores: int, starting: float, gpus: int | None = None
+) -> Estimate:
+    """Of the jobs, on so many cores that do nothing else; `starting` as `start_up` measures it.
+
+    `gpus`: that trainings and samplings share, one for each at a time; None if they need none.
+    """
+    spent: list[tuple[Job, float]] = []
     found, unknown = [], []
     for job in jobs:
         if job.verb in _PLAIN:
-            spent[job] = _PLAIN[job.verb]
+            spent.append((job, _PLAIN[job.verb]))
         elif job.verb in _ON_TOP:
-            spent[job] = starting + _ON_TOP[job.verb]
+            spent.append((job, starting + _ON_TOP[job.verb]))
         elif kept := times.find(job):
             found.append(kept)
-            spent[job] = starting + kept.seconds
+            spent.append((job, starting + kept.seconds))
         else:
             unknown.append(job)
-            spent[job] = starting
-    work = sum(seconds * min(job.threads, cores) for job, seconds in spent.items())
-    apart = _PLANNING + _PER_JOB * len(spent)
-    seconds = max(work / cores, _longest_chain(config, spent)) + apart if spent else 0.0
+            spent.append((job, starting))
+    work = sum(seconds * min(job.threads, cores) for job, seconds in spent)
+    on_gpus = sum(seconds for job, seconds in spent if job.verb in ("train", "sample")) if gpus else 0.0
+    bounds = (work / cores, on_gpus / (gpus or 1), _longest_chain(config, spent))
+    seconds = max(bounds) + _PLANNING + _PER_JOB * len(spent) if spent else 0.0
     return Estimate(seconds, work, starting, tuple(found), tuple(unknown))
 
 
-def _longest_chain(config: Config, spent: Mapping[Job, float]) -> float:
+def _longest_chain(config: Config, spent: Iterable[tuple[Job, float]]) -> float:
     """Seconds of the jobs that wait for each other: no number of cores makes it faster."""
-    chains: Counter[tuple[str, str, str, tuple[int, ...]]] = Counter()
-    training: Counter[tuple[str, str, str, tuple[int, ...]]] = Counter()
-    ends: Counter[str] = Counter()
-    data: Counter[tuple[str, str]] = Counter()
-    for job, seconds in spent.items():
+    chains: defaultdict[_Cell, float] = defaultdict(float)
+    training: defaultdict[_Cell, float] = defaultdict(float)
+    data: defaultdict[tuple[str, str], float] = defaultdict(float)
+    ends: defaultdict[str, float] = defaultdict(float)
+    for job, seconds in spent:
         cell = (job.experiment, job.dataset, job.method, job.seeds)
         if job.method:
             chains[cell] += seconds
@@ -83,7 +92,7 @@ def _longest_chain(config: Config, spent: Mapping[Job, float]) -> float:
         else:
             ends[job.verb] = max(ends[job.verb], seconds)
 
-    def begun(cell: tuple[str, str, str, tuple[int, ...]]) -> float:
+    def begun(cell: _Cell) -> float:
         experiment, dataset, method, seeds = cell
         named = config.methods.get(method)
         teacher = named.method.teacher if named else None

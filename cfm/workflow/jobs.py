@@ -1,4 +1,4 @@
-"""The jobs of a workflow as this project knows them: what each makes, told from the files that Snakemake says it writes."""
+"""The jobs of a workflow, each known by the files that Snakemake says it writes."""
 
 from __future__ import annotations
 

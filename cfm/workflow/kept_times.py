@@ -49,7 +49,7 @@ class Found:
 
 
 class KeptTimes:
-    """The times of all stages of the experiments of `config`: of its own results first, then of those in `reference`."""
+    """Of all stages of the experiments of `config`: of its own results first, then of those in `reference`."""
 
     def __init__(self, config: Config, reference: Path) -> None:
         self.config = config
@@ -84,11 +84,11 @@ class KeptTimes:
     def _kind(self, method: str, job: Job) -> tuple[bool, bool] | None:
         """Is it external, and is it not trained? Times of a cell that config/ does not have any more are no guide."""
         named = self.config.methods.get(method)
-        return named and (named.external, self.config.training(job.experiment, method) is None)
+        return (named.external, self.config.training(job.experiment, method) is None) if named else None
 
     def _family(self, method: str) -> str | None:
         named = self.config.methods.get(method)
-        return named and named.entry.family
+        return named.entry.family if named else None
 
     def _scaled(self, timed: Timed, job: Job) -> float:
         if job.verb != "train":
@@ -128,9 +128,9 @@ def _made_here(config: Config, experiment: str) -> Iterator[_Record]:
             train = read_json(folder / SPEC).get("train") if stages else None
             for stage, record in stages.items():
                 if record.get("device") == "cuda" or not has_gpu(config.main):  # a CPU's times say nothing of a GPU
-                    times = (datetime.fromisoformat(record[name]) for name in ("started", "finished"))
+                    began, ended = (datetime.fromisoformat(record[name]) for name in ("started", "finished"))
                     machines = (_machine(record["machine"]),)
-                    yield _Record(stage, run.dataset, run.method, *times, _size(train), HERE, machines)
+                    yield _Record(stage, run.dataset, run.method, began, ended, _size(train), HERE, machines)
         except (UserError, KeyError, TypeError, ValueError):
             continue  # the run itself will say that it is damaged: an estimate can do without it
 

@@ -71,7 +71,7 @@ class Overview:
 
 
 def _where(text: str) -> tuple[str, ...]:
-    """Verb, cell and first seed of a job, from its note or from the message of its rule, which spell seeds differently."""
+    """Verb, cell and first seed of a job: its note and the message of its rule spell the seeds differently."""
     return tuple(re.findall(r"[\w/.+-]+", text.replace("-", " "))[:4])
 
 
