@@ -59,11 +59,12 @@ def report(config: Config, began: float, seconds: float, cores: int) -> str:
     # Provenance is kept to the second: what began in the same one may be of an earlier run, and Snakemake needs more
     # than a second before its first job.
     spent = cost(config, datetime.fromtimestamp(int(began) + 1, UTC))
+    seconds = max(seconds, 0.0)
     minutes, rest = divmod(round(seconds), 60)
     first = f"time: {minutes} min {rest} s on {cores} cores"
     worked = sum(spent.work.values())
     jobs = max(spent.jobs, worked)  # the clocks of the two may differ by a little
-    given = max(seconds, 0.0) * cores
+    given = seconds * cores
     whole = max(given, jobs)
     if whole <= 0:
         return first

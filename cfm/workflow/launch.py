@@ -37,7 +37,7 @@ def start(
         pass_fds=(tell, *inherited),
     )  # fmt: skip
     os.close(tell)
-    listener = threading.Thread(target=_listen, args=(listen, see), daemon=True)
+    listener = threading.Thread(target=listen, args=(listen, see), daemon=True)
     listener.start()
     return process, listener
 
@@ -50,7 +50,8 @@ def finish(command: Sequence[str], see: Callable[[dict[str, Any]], None]) -> tup
     return process.returncode, output.splitlines()
 
 
-def _listen(pipe: int, see: Callable[[dict[str, Any]], None]) -> None:
+def listen(pipe: int, see: Callable[[dict[str, Any]], None]) -> None:
+    """Hand over every event that comes through the pipe, to its end."""
     with open(pipe, encoding="ascii") as lines:
         for line in lines:
             if line.endswith("\n"):  # else the sender was killed in the middle
