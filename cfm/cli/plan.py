@@ -58,9 +58,9 @@ def dry_run(config: Config, profile: str, settings: Mapping[str, Any], cores: in
     arguments = ["--dry-run", *(["--forcerun", *again] if again else []), *workflow]
     told: list[dict[str, Any]] = []
     code, output = launch.finish(launch.command("local" if lacking else profile, arguments), told.append)
-    if code != 0:
+    if code != 0 or not any("phase" in event for event in told):  # no event at all is no plan
         print("\n".join([event["error"].strip() for event in told if "error" in event] or output[-15:]))
-        return code
+        return code or 1
     events = [event["job"] for event in told if "begun" in event]
     jobs = [job for job in (of_event(event, root) for event in events) if job is not None]
     print("\n".join(_counted(config, jobs, len(events))))

@@ -29,15 +29,15 @@ def start(
 
     `inherited`: descriptors of open files that it and its jobs keep.
     """
-    listen, tell = os.pipe()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", events.PIPE: str(tell)}
+    read, write = os.pipe()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", events.PIPE: str(write)}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
     process = subprocess.Popen(
         [*command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
-        pass_fds=(tell, *inherited),
+        pass_fds=(write, *inherited),
     )  # fmt: skip
-    os.close(tell)
-    listener = threading.Thread(target=listen, args=(listen, see), daemon=True)
+    os.close(write)
+    listener = threading.Thread(target=listen, args=(read, see), daemon=True)
     listener.start()
     return process, listener
 
