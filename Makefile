@@ -1,5 +1,4 @@
-# make reproduce | make status | make test | make test-cluster | make lint | make bench. BUDGET, CORES, PROFILE, and what is
-# run of it: EXPERIMENTS, DATASETS, METHODS (names), SEEDS (a count, or a list: SEEDS="42 43", SEEDS=42, for one alone).
+# `make` or `make help` says what there is.
 BUDGET ?= quick
 CORES ?= all
 PROFILE ?= local
@@ -7,11 +6,12 @@ EXPERIMENTS ?=
 DATASETS ?=
 METHODS ?=
 SEEDS ?=
+DRY ?=
 PYTHON ?= python3
 VENV ?= .venv
 
 # What a user types reaches commands through the environment, as it is: neither make nor a shell looks into it.
-TYPED := BUDGET CORES PROFILE EXPERIMENTS DATASETS METHODS SEEDS
+TYPED := BUDGET CORES PROFILE EXPERIMENTS DATASETS METHODS SEEDS DRY
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 GIVEN := $(filter-out SHELL MAKE% .% -*-%,$(GIVEN))
 $(foreach name,$(sort $(TYPED) $(GIVEN)),$(eval override $(name) := $$(value $(name))))
@@ -23,10 +23,41 @@ KNOWN := $(TYPED) PYTHON VENV
 UNKNOWN := $(filter-out $(KNOWN),$(foreach name,$(GIVEN),$(if $(findstring _,$(name)),,$(name))))
 export KNOWN UNKNOWN
 
-.PHONY: reproduce test test-cluster lint bench setup status variables
+.PHONY: help reproduce test test-cluster lint bench setup status variables
+.DEFAULT_GOAL := help
+
+define HELP
+make reproduce     run a budget, from data to report; sets up .venv first; goes on where it was stopped
+make status        what is done, running, failed, trained but not measured, or missing
+make test          the tests                     make lint          the linters
+make test-cluster  the tests with a real Slurm   make bench         speed, against plain code
+make setup         only the environment, .venv   make help          this
+
+Variables of reproduce (and, but for the last three, of status), as in `make reproduce BUDGET=smoke`:
+  BUDGET=quick         smoke (minutes, the numbers mean nothing), quick (the default) or paper (the paper's settings)
+  EXPERIMENTS="a b"    only these experiments; `.venv/bin/python -m cfm list` names them
+  DATASETS="a b"       only these data sets
+  METHODS="a b"        only these methods
+  SEEDS=10             so many seeds: the experiment's own, then those after them; or a list: SEEDS="42 43", SEEDS=42,
+  DRY=1                say which runs and jobs there would be and how long they may take, and do nothing
+  CORES=4              how many jobs run at once; all cores by default
+  PROFILE=local        where jobs run: local, gpu, slurm, cluster-generic, kubernetes (workflow/profiles)
+Of all: PYTHON=python3.12 is what .venv is made with, VENV=.venv where it is.
+
+Examples:
+  make reproduce EXPERIMENTS=couplings DRY=1      what would the smallest table cost?
+  make reproduce EXPERIMENTS=couplings            that table, in minutes
+  make reproduce BUDGET=paper PROFILE=slurm       everything, on a cluster's login node
+One step by hand, own methods, reports: `.venv/bin/python -m cfm --help`.
+endef
+export HELP
+
+# Before anything is set up.
+help: variables
+	@echo "$$HELP"
 
 reproduce: setup
-	@$(VENV)/bin/python -m cfm reproduce $(SELECTED) --cores="$$CORES" --profile="$$PROFILE"
+	@$(VENV)/bin/python -m cfm reproduce $(SELECTED) --cores="$$CORES" --profile="$$PROFILE" $(if $(filter-out 0 no false,$(DRY)),--dry-run)
 
 status: setup
 	@$(VENV)/bin/python -m cfm status $(SELECTED)

@@ -1,4 +1,4 @@
-"""The command line: the verbs that the workflow's rules run, for use by hand as well. No logic here."""
+"""The command line: the verbs that the workflow's rules run, for use by hand as well."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 from cfm.cli import cells, commands
+from cfm.cli.help import grouped
 from cfm.config import Selection
 from cfm.errors import UserError, one_line
 
@@ -28,11 +29,14 @@ class _OneLine(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLine(prog="python -m cfm", description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = _OneLine(prog="python -m cfm", description=__doc__, formatter_class=plain)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help="one of those below")
+    texts: dict[str, str] = {}
 
     def verb(name: str, text: str, *names: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text)
+        texts[name] = text
+        sub = verbs.add_parser(name, description=text)
         sub.add_argument("--budget", default="quick", help="smoke, quick (default) or paper")
         for argument in names:
             sub.add_argument(f"--{argument}", required=True)
@@ -53,13 +57,16 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, text in (
         ("fetch", "download the files of data that the experiments lack"),
-        ("status", "done, running, failed and missing runs"),
-        ("reproduce", "run a budget"),
+        ("status", "which runs are done, running, failed, trained but not measured, or missing"),
+        ("reproduce", "run a budget: all that is missing or out of date"),
     ):
         sub = chooses(verb(name, text))
         if name == "reproduce":
-            sub.add_argument("--cores", default="all")
-            sub.add_argument("--profile", default="local")
+            sub.add_argument("--cores", default="all", help="how many jobs run at once on this machine; all by default")
+            sub.add_argument("--profile", default="local", help="a folder of workflow/profiles: local, gpu, slurm, ...")
+            sub.add_argument(
+                "--dry-run", action="store_true", help="say what would run and how long, and change nothing"
+            )
     verb("data", "prepare a data set", "experiment", "dataset")
     apart = verb("source-target", "measure how far source and target of a data set are apart", "experiment", "dataset")
     apart.add_argument("--seeds", type=int, nargs="+", help="numbers; the experiment's by default")
@@ -96,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     page.add_argument("--reference", action="store_true", dest="kept", help="of the runs in results/reference")
     draw = chooses(verb("figure", "draw a figure (png, pdf)", "experiment", "name"), several=False)
     draw.add_argument("--dataset", help="for a figure that shows one data set")
+    parser.epilog = grouped(texts)
     return parser
 
 

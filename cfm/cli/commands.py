@@ -109,11 +109,11 @@ def reference(budget: str, experiments: str, selection: Selection = ALL) -> None
 
 
 def status(budget: str, experiments: str, selection: Selection = ALL) -> int:
-    from cfm.workflow.plan import plan_lines
-    from cfm.workflow.status import print_status
+    from cfm.cli.status import print_status
+    from cfm.workflow.left_out import more_lines
 
     config = _load(budget, experiments, selection)
-    return print_status(config, plan_lines(config))
+    return print_status(config, more_lines(config))
 
 
 def fetch(budget: str, experiments: str, selection: Selection = ALL) -> int:
@@ -125,11 +125,17 @@ def fetch(budget: str, experiments: str, selection: Selection = ALL) -> int:
     return code or bool(lines)
 
 
-def reproduce(budget: str, experiments: str, cores: str, profile: str, selection: Selection = ALL) -> int:
-    from cfm.cli.reproduce import run
+def reproduce(
+    budget: str, experiments: str, cores: str, profile: str, dry_run: bool, selection: Selection = ALL
+) -> int:
+    from cfm.cli.reproduce import checked, run
 
-    config, code = _fetched(_check(budget, experiments, selection), experiments)
-    return run(config, names(experiments), cores, profile) or code
+    checked(cores, profile, dry_run)  # before anything is downloaded
+    config, chosen = _check(budget, experiments, selection), names(experiments)
+    if dry_run:
+        return run(config, chosen, cores, profile, dry=True)
+    config, code = _fetched(config, experiments)
+    return run(config, chosen, cores, profile) or code
 
 
 def _fetched(config: Config, experiments: str) -> tuple[Config, int]:

@@ -5,62 +5,63 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from cfm.cli import plan
 from cfm.config import Config
-from cfm.config.seeds import spans
 from cfm.config.strict import Where, check_name, load_yaml
 from cfm.errors import UserError
 from cfm.files import locked
 from cfm.results import cost
 from cfm.results.claims import judge as claims
-from cfm.workflow import events, slurm
+from cfm.workflow import launch, schedulers, slurm
 from cfm.workflow.external import forget_failures, require_rules
 from cfm.workflow.finished import with_finished
 from cfm.workflow.overview import Overview, last_lines
-from cfm.workflow.plan import plan_lines
+from cfm.workflow.progress import sweep
 from cfm.workflow.signals import Terminated, sigterm_interrupts, stop
 from cfm.workflow.status import RunState, run_states, skipped_lines
 
-PROFILES = Path("workflow/profiles")
 _STOPPED = 130  # by the user
 
 
-def run(config: Config, experiments: Sequence[str], cores: str, profile: str) -> int:
-    """Run the budget; returns Snakemake's exit code. A run that failed is named, and is data (status=failed)."""
-    check_name(profile, [path.name for path in PROFILES.iterdir()], "profile", Where("PROFILE"))
-    if not re.fullmatch(r"all|[1-9]\d*", cores):
-        raise UserError(f"CORES: a number or 'all' is expected, got '{cores}'")
+def run(config: Config, experiments: Sequence[str], cores: str, profile: str, dry: bool = False) -> int:
+    """Run the budget, or with `dry` say what would run; returns Snakemake's exit code.
+
+    A run that failed is named, and is data (status=failed).
+    """
+    settings = checked(cores, profile, dry)
     require_rules(config)
+    workflow = ["--config", f"budget={config.budget}"]
+    workflow += [f"experiments={' '.join(experiments)}"] if experiments else []
+    workflow += [f"{key}={text}" for key, text in config.chosen.text.items()]
+    if dry:
+        return plan.dry_run(config, profile, settings, plan.cores_of(cores), workflow)
     root = config.layout.root
-    settings = load_yaml(PROFILES / profile / "config.yaml")
     with _only_one(root / ".lock") as lock:
         left = slurm.cancel_left(root)
+        sweep(root / ".progress")
         states = run_states(config)
-        _announce(config, states)
+        plan.announce(config, states)
         if left:
-            print(f"ended {left} Slurm jobs that a killed run had left", flush=True)
-        failed = [s for s in states if s.state == "failed" and config.methods[s.method].external]
-        forget_failures(config, [(s.experiment, s.dataset, s.method, s.seed) for s in failed])
-        command = [sys.executable, "-m", "cfm.workflow.snakemake_cli", "--workflow-profile", str(PROFILES / profile)]
-        command += _scheduling(settings, root, cores)
-        command += ["--nolock", "--config", f"budget={config.budget}"]
-        if experiments:
-            command.append(f"experiments={' '.join(experiments)}")
-        command += [f"{key}={text}" for key, text in config.chosen.text.items()]
+            print(f"ended {left} Slurm jobs that a killed run had left")
+        sys.stdout.flush()
+        forget_failures(config, plan.tried_again(config, states))
+        command = launch.command(profile, [*_scheduling(settings, root, cores), *workflow])
         log = root / "logs" / "snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        began, overview = time.time(), Overview(root / ".progress")
-        code = _watch(command, log, lock.fileno(), overview)
-        ended = time.time()
+        local = settings.get("executor", "local") == "local"
+        overview = Overview(root / ".progress", "at work" if local else "submitted")
+        clock = time.monotonic()  # which nobody sets back while it runs
+        code = _watch(command, log, lock.fileno(), overview, lambda: _estimate(config, states, settings, cores))
+        took = time.monotonic() - clock
     if code != 0:
+        slurm.release_if_over(root)
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
         if code != _STOPPED:
             _report(config)
@@ -68,9 +69,26 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
     slurm.release(root)
     if not overview.total:
         print("nothing to do: everything is there and up to date")
-    elif settings.get("executor", "local") == "local":
-        print(cost.report(config, began, ended, int(cores) if cores != "all" else os.cpu_count() or 1))
+    elif local:
+        print(cost.report(config, overview.began, took, plan.cores_of(cores)))
     return _conclude(config)
+
+
+def checked(cores: str, profile: str, dry: bool = False) -> Mapping[str, Any]:
+    """The profile's settings, before anything is written; `UserError` if this machine cannot submit its jobs."""
+    check_name(profile, [path.name for path in launch.PROFILES.iterdir()], "profile", Where("PROFILE"))
+    if not re.fullmatch(r"all|[1-9]\d*", cores):
+        raise UserError(f"CORES: a number or 'all' is expected, got '{cores}'")
+    settings = load_yaml(launch.PROFILES / profile / "config.yaml")
+    if not dry:
+        schedulers.require(profile, settings)
+    return settings
+
+
+def _estimate(config: Config, states: Sequence[RunState], settings: Mapping[str, Any], cores: str) -> None:
+    jobs = plan.expected(config, states)
+    if jobs:
+        print("\n".join(plan.estimated(config, jobs, settings, plan.cores_of(cores))), flush=True)
 
 
 def _scheduling(settings: Mapping[str, Any], root: Path, cores: str) -> list[str]:
@@ -78,10 +96,11 @@ def _scheduling(settings: Mapping[str, Any], root: Path, cores: str) -> list[str
     executor = settings.get("executor", "local")
     # 'all' is all cores of this machine, and means nothing where jobs run elsewhere: there the profile's `jobs` counts.
     found = ["--cores", cores] if executor == "local" or cores != "all" else []
-    if not slurm.used_by(settings):
-        return found
-    os.environ["CFM_JOBS"] = slurm.claim(root)  # for the command of cluster-generic
-    return found + (slurm.options(os.environ["CFM_JOBS"]) if executor == "slurm" else [])
+    if slurm.used_by(settings):
+        name = os.environ["CFM_JOBS"] = slurm.name_of(root)  # for the command of cluster-generic
+        found += slurm.options(name) if executor == "slurm" else []
+        slurm.claim(root)  # once Slurm has answered
+    return found
 
 
 @contextlib.contextmanager
@@ -101,31 +120,11 @@ def _require_own_files(paths: Iterable[Path]) -> None:
             raise UserError(f"{path}: a symbolic link, which nothing here makes: remove it")
 
 
-def _announce(config: Config, states: Sequence[RunState]) -> None:
-    print(f"budget '{config.budget}', results in {config.layout.root}")
-    counts = Counter((state.experiment, state.state) for state in states)
-    for name, settings in config.experiments.items():
-        total = sum(count for (experiment, _), count in counts.items() if experiment == name)
-        seeds = f"seeds {spans(settings.seeds)}, " if settings.seeds else ""
-        runs = f"{total} runs ({counts[name, 'done']} done), " if total else ""
-        if total or settings.tables:
-            print(f"  {name}: {settings.title}: {seeds}{runs}{len(settings.tables)} tables")
-    for line in [*skipped_lines(config), *plan_lines(config)]:
-        print(f"  {line}")
-    sys.stdout.flush()
-
-
-def _watch(command: list[str], log: Path, lock: int, overview: Overview) -> int:
-    """Run Snakemake with its output in `log`; print progress now and then, and errors as they come."""
-    listen, tell = os.pipe()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", events.PIPE: str(tell)}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, pass_fds=(tell, lock)
-    )
-    os.close(tell)
-    listener = threading.Thread(target=overview.listen, args=(listen,), daemon=True)
-    listener.start()
+def _watch(command: list[str], log: Path, lock: int, overview: Overview, estimate: Callable[[], None]) -> int:
+    """Run Snakemake with its output in `log`; print the estimate, progress now and then, and errors as they come."""
+    process, listener = launch.start(command, overview.see, (lock,))
+    estimating = threading.Thread(target=estimate, daemon=True)  # while Snakemake reads its rules
+    estimating.start()
     threading.Thread(target=overview.repeat, daemon=True).start()
     try:
         assert process.stdout is not None
@@ -135,6 +134,7 @@ def _watch(command: list[str], log: Path, lock: int, overview: Overview) -> int:
                 file.flush()
             code = process.wait()
             listener.join()
+            estimating.join()
     except KeyboardInterrupt as reason:
         print("\nstopping: what is half-trained is kept", flush=True)
         if isinstance(reason, Terminated):
@@ -157,9 +157,11 @@ def _report(config: Config) -> None:
 
 
 def _conclude(config: Config) -> int:
-    failed = [state for state in run_states(config) if state.state == "failed"]
-    for state in failed:
-        print(f"failed: {state.experiment}/{state.run}: {state.reason}")
+    for line in skipped_lines(config):
+        print(line)
+    for state in run_states(config):
+        if state.state == "failed":
+            print(f"failed: {state.experiment}/{state.run}: {state.reason}")
     print("tables:")
     for experiment, settings in config.experiments.items():
         for name in settings.tables:
@@ -167,8 +169,6 @@ def _conclude(config: Config) -> int:
     for experiment, settings in config.experiments.items():
         if settings.figures:
             print(f"figures: {config.layout.experiment(experiment) / 'figures'}")
-    for line in skipped_lines(config):
-        print(line)
     print(f"claims: {config.layout.claims('md')}")
     for whose, counts in claims.count(config.layout.claims("csv")).items():
         print(f"  {sum(counts.values())} {whose}: {claims.spelled(counts)}")

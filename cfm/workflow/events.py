@@ -38,16 +38,25 @@ class _Teller(logging.Handler):
 
 
 def summary(record: logging.LogRecord) -> dict[str, Any]:
-    """What a record has to say: how many jobs there are or are done, which job failed, or the text of another error."""
+    """What a record has to say: what Snakemake is at, how many jobs there are or are done, which job begins (in a dry
+    run: would), ends or failed, or the text of another error."""
     found, event = record.__dict__, record.__dict__.get("event")
+    if event == "workflow_started":  # all rules are read; which jobs they make is found out next
+        return {"phase": "planning"}
     if event == "run_info":  # not sent when there is nothing to do
         return {"done": 0, "total": found["stats"]["total"]}
     if event == "progress":
         return {"done": found["done"], "total": found["total"]}
+    if event == "job_info":
+        job = {"rule": found["rule_name"], "message": found["rule_msg"] or "", "threads": found["threads"]}
+        return {"begun": found["jobid"], "job": job | {"wildcards": found["wildcards"], "output": found["output"]}}
+    if event == "job_finished":
+        return {"ended": found["job_id"]}
     if event == "job_error":
         message = {"message": found["rule_msg"]} if found["rule_msg"] else {}
         facts = {**message, "log": ", ".join(found["log"]), **found["aux"]}
-        return {"rule": found["rule_name"], "facts": facts, "logs": found["log"], "command": found["shellcmd"]}
+        failure = {"rule": found["rule_name"], "facts": facts, "logs": found["log"], "command": found["shellcmd"]}
+        return {"ended": found["jobid"], "failure": failure}
     return {"error": record.getMessage()} if event == "error" and not _of_a_command() else {}
 
 

@@ -107,12 +107,19 @@ def settle(config: Config, where: tuple[str, str, str], runs: Mapping[int, Path]
                 write_arrays(path, {"failure": np.array(reason)})
 
 
+def samples_of(config: Config, runs: Iterable[tuple[str, str, str, int]]) -> list[Path]:
+    """The samples of some runs (experiment, data set, method, seed), there or not."""
+    return [
+        samples_path(config.layout.run(experiment, dataset, method, seed), solver)
+        for experiment, dataset, method, seed in runs
+        for solver in config.experiments[experiment].solvers
+    ]
+
+
 def forget_failures(config: Config, failed: Iterable[tuple[str, str, str, int]]) -> None:
-    """Remove the samples of failed runs (experiment, data set, method, seed): whatever failed may be mended by now."""
-    for experiment, dataset, method, seed in failed:
-        for solver in config.experiments[experiment].solvers:
-            folder = config.layout.run(experiment, dataset, method, seed)
-            samples_path(folder, solver).unlink(missing_ok=True)
+    """Remove the samples of failed runs: whatever failed may be mended by now."""
+    for path in samples_of(config, failed):
+        path.unlink(missing_ok=True)
 
 
 def _job(

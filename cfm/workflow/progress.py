@@ -76,19 +76,28 @@ class Progress:
 
 
 def notes(folder: Path, in_slurm: Collection[str] | None = None) -> Iterator[Note]:
-    """The notes of jobs that are alive, as far as is known; those of killed jobs are removed.
+    """The notes of jobs that are alive, as far as is known.
 
     `in_slurm` are the numbers of the jobs that are there, where Slurm has been asked.
     """
+    for _, note in _valid(folder):
+        ended = in_slurm is not None and note.slurm and note.slurm not in in_slurm
+        if note.alive and not ended:
+            yield note
+
+
+def sweep(folder: Path) -> None:
+    """Remove the notes of killed jobs."""
+    for path, note in _valid(folder):
+        if not note.alive:
+            path.unlink(missing_ok=True)
+
+
+def _valid(folder: Path) -> Iterator[tuple[Path, Note]]:
     for path in sorted(folder.glob("*.json")):
         try:
             note = Note(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, RecursionError):
             continue
-        if not note.valid:
-            continue
-        ended = in_slurm is not None and note.slurm and note.slurm not in in_slurm
-        if note.alive and not ended:
-            yield note
-        else:
-            path.unlink(missing_ok=True)
+        if note.valid:
+            yield path, note

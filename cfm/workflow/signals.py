@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 from types import FrameType
 
 import psutil
 
 _SECONDS = 10  # for jobs to end by themselves; a kill costs little
+_PAUSE = 0.1
 
 
 class Terminated(KeyboardInterrupt):
@@ -31,15 +33,28 @@ def sigterm_interrupts() -> Iterator[None]:
 
 
 def stop(pid: int) -> None:
-    """Interrupt a process and all below it, and kill those that do not end, or ignore interrupts as under `nohup`."""
+    """Interrupt a process and all below it, and kill those that do not end, or ignore interrupts as under `nohup`.
+
+    What it starts meanwhile is interrupted too: a workflow whose job has just been interrupted may begin the next one
+    before it sees that it was interrupted itself, and that job would outlive it.
+    """
     try:
         process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return
-    for member in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.send_signal(signal.SIGINT)
-    for member in psutil.wait_procs(family, timeout=_SECONDS)[1]:
+    told: set[psutil.Process] = set()
+    deadline = time.monotonic() + _SECONDS
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            for member in {process, *process.children(recursive=True)} - told:
+                told.add(member)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.send_signal(signal.SIGINT)
+            psutil.wait_procs([process], timeout=_PAUSE)
+        process.suspend()  # it starts nothing more
+        told |= {process, *process.children(recursive=True)}
+    for member in psutil.wait_procs(told - {process}, timeout=max(deadline - time.monotonic(), 0))[1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -45,16 +46,26 @@ def used_by(profile: Mapping[str, Any]) -> bool:
     return profile.get("executor") == "slurm" or "sbatch" in profile.get("cluster-generic-submit-cmd", "")
 
 
-def claim(root: Path) -> str:
-    """The name that all jobs of this budget of this checkout start with; noted there until `release`."""
-    name = f"cfm-{root.name}-{digest(str(root.resolve()))[:8]}"
-    write_text(_marker(root), f"{name}\n")
-    return name
+def name_of(root: Path) -> str:
+    """The name that all jobs of this budget of this checkout start with."""
+    return f"cfm-{root.name}-{digest(str(root.resolve()))[:8]}"
+
+
+def claim(root: Path) -> None:
+    """Note, until `release`, that jobs of this budget may be in Slurm."""
+    write_text(_marker(root), f"{name_of(root)}\n")
 
 
 def release(root: Path) -> None:
     """No job is left."""
     _marker(root).unlink(missing_ok=True)
+
+
+def release_if_over(root: Path) -> None:
+    """After a workflow that failed: no note is left that blocks other runs, where Slurm says that no job is."""
+    with contextlib.suppress(UserError):
+        if jobs(root) == []:
+            release(root)
 
 
 def jobs(root: Path) -> list[Job] | None:
@@ -64,13 +75,14 @@ def jobs(root: Path) -> list[Job] | None:
     """
     if not _marker(root).exists():
         return None
-    if not shutil.which("squeue"):
+    try:
+        lines = _ask("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%T|%j|%k").splitlines()
+    except UserError as error:
         raise UserError(
-            "jobs of an earlier run may be in Slurm, and there is no `squeue` here: run this where they were "
-            f"submitted, or delete {_marker(root)} if none is left"
-        )
-    name = _marker(root).read_text(encoding="utf-8").strip()
-    lines = _ask("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%T|%j|%k").splitlines()
+            f"{_marker(root)}: jobs of an earlier run with PROFILE=slurm may be in Slurm, and {error}; if none is "
+            f"left, or that Slurm is gone: `rm {_marker(root)}`"
+        ) from None
+    name = _marker(root).read_text(encoding="utf-8", errors="replace").strip() or name_of(root)
     fields = [line.split("|", 3) for line in lines]
     return [Job(number, state, rule) for number, state, title, rule in fields if title.startswith(f"{name}_")]
 
@@ -120,7 +132,7 @@ def _ask(command: str, *arguments: str) -> str:
     try:
         done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=60)
     except FileNotFoundError:
-        raise UserError(f"there is no `{command}` here: run this where jobs are submitted to Slurm") from None
+        raise UserError(f"there is no `{command}` here: run this where jobs are submitted") from None
     except subprocess.TimeoutExpired:
         raise UserError(f"Slurm does not answer (`{command}` took more than a minute): try again later") from None
     if done.returncode != 0:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfm.artifacts.layout import Run
+from cfm.artifacts.layout import MODEL, Run, samples_path
 from cfm.artifacts.metrics import is_measured, read_metrics
 from cfm.config import Config
 from cfm.config.entries import NamedDataset, by_name
-from cfm.errors import UserError
 from cfm.stages import OF_RUNS
 from cfm.workflow import slurm
 from cfm.workflow.progress import notes
@@ -20,7 +17,10 @@ from cfm.workflow.progress import notes
 
 @dataclass(frozen=True)
 class RunState:
-    """One run: `done`, `failed` (with a reason), `running` or `missing`."""
+    """One run: `done`, `failed` (with a reason), `running` or `missing`.
+
+    `stages` that it goes through, each with its log; `passed` of them it has behind it.
+    """
 
     experiment: str
     dataset: str
@@ -28,11 +28,18 @@ class RunState:
     seed: int
     state: str
     reason: str
-    log: Path
+    stages: tuple[str, ...]
+    logs: tuple[Path, ...]
+    passed: int
 
     @property
     def run(self) -> Run:
         return Run(self.dataset, self.method, self.seed)
+
+    @property
+    def log(self) -> Path:
+        """Of its first stage."""
+        return self.logs[0]
 
 
 def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[RunState]:
@@ -47,17 +54,34 @@ def run_states(config: Config, jobs: Sequence[slurm.Job] | None = None) -> list[
                 job = config.job(experiment, chunk)
                 names = {slurm.rule(stage, job, dataset, method) for stage in OF_RUNS}
                 at_work = f"{experiment}/{dataset}/{method}" in running or not rules.isdisjoint(names)
+                stages = stages_of(config, experiment, method)
+                logs = tuple(config.layout.log(f"{experiment}/{dataset}/{method}-{s}-{chunk[0]}") for s in stages)
                 for seed in (seed for seed in chunk if seed in config.seeds(experiment, dataset, method)):
                     folder = config.layout.run(experiment, dataset, method, seed)
                     state, reason = _state(folder)
                     if state == "missing" and at_work:
                         state = "running"
-                    own = not config.methods[method].external  # the log of another's rule is that of its samples
-                    stage = "train" if own and config.training(experiment, method) else "sample"
-                    stage = "objective" if config.experiments[experiment].objective else stage
-                    log = config.layout.log(f"{experiment}/{dataset}/{method}-{stage}-{chunk[0]}")
-                    states.append(RunState(experiment, dataset, method, seed, state, reason, log))
+                    done = state in ("done", "failed")
+                    passed = len(stages) if done else passed_stages(config, experiment, dataset, method, seed)
+                    states.append(RunState(experiment, dataset, method, seed, state, reason, stages, logs, passed))
     return states
+
+
+def stages_of(config: Config, experiment: str, method: str) -> tuple[str, ...]:
+    """The stages of a run, each a job of its own; the rule of another's method trains and samples in one."""
+    if config.experiments[experiment].objective:
+        return ("objective",)
+    own = not config.methods[method].external
+    return (*(["train"] if own and config.training(experiment, method) else []), "sample", "evaluate")
+
+
+def passed_stages(config: Config, experiment: str, dataset: str, method: str, seed: int) -> int:
+    """How many of its stages a run that is not measured has behind it, by the files that are there."""
+    folder, stages = config.layout.run(experiment, dataset, method, seed), stages_of(config, experiment, method)
+    solvers = config.experiments[experiment].solvers
+    if "sample" in stages and all(samples_path(folder, solver).exists() for solver in solvers):
+        return stages.index("evaluate")
+    return int("train" in stages and (folder / MODEL).exists())
 
 
 def _state(folder: Path) -> tuple[str, str]:
@@ -98,48 +122,3 @@ def skipped_lines(config: Config) -> list[str]:
         for experiment in config.experiments
         for name, reason in by_group(config.datasets, config.unavailable_reasons(experiment)).items()
     ]
-
-
-def print_status(config: Config, more: Sequence[str] = ()) -> int:
-    """Print a line per experiment, one per running, failed or missing method, and `more` lines."""
-    jobs, lines = _in_slurm(config)
-    states = run_states(config, jobs)
-    for experiment, settings in config.experiments.items():
-        mine = [state for state in states if state.experiment == experiment]
-        counts = Counter(state.state for state in mine)
-        tables = [config.layout.table(experiment, name, "md") for name in settings.tables]
-        made = sum(path.exists() for path in tables)
-        summary = ", ".join(f"{counts[name]} {name}" for name in ("done", "running", "failed", "missing"))
-        print(f"{config.budget}/{experiment}: runs: {summary}; tables: {made} of {len(tables)}")
-        for state in mine:
-            if state.state == "failed":
-                print(f"  failed  {state.run}: {state.reason} ({state.log})")
-        _print_missing(mine)
-    for line in [*skipped_lines(config), *more, *lines]:
-        print(line)
-    for note in notes(config.layout.root / ".progress"):
-        print(f"  now     {note.job}: {note.step}/{note.steps}, {time.time() - note.began:.0f} s, {note.text}")
-    return 0
-
-
-def _in_slurm(config: Config) -> tuple[list[slurm.Job] | None, list[str]]:
-    """The jobs of the budget, None if they are not known (or elsewhere), and a line about them."""
-    try:
-        jobs = slurm.jobs(config.layout.root)
-    except UserError as error:
-        return None, [f"  what runs in Slurm is not known: {error}"]
-    if not jobs:
-        return jobs, []
-    waiting = sum(job.waits for job in jobs)
-    return jobs, [f"  Slurm   {len(jobs) - waiting} jobs running, {waiting} waiting"]
-
-
-def _print_missing(states: list[RunState]) -> None:
-    missing: dict[tuple[str, str], list[RunState]] = {}
-    for state in states:
-        if state.state == "missing":
-            missing.setdefault((state.dataset, state.method), []).append(state)
-    for (dataset, method), runs in missing.items():
-        log = runs[0].log
-        where = f"last log: {log}" if log.exists() else "not started"
-        print(f"  missing {dataset}/{method}, seeds {', '.join(str(run.seed) for run in runs)} ({where})")

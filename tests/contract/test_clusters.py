@@ -46,7 +46,9 @@ def test_only_the_jobs_of_this_budget_of_this_checkout_are_ended(
 ) -> None:
     root, other = tmp_path / "results/smoke", tmp_path / "other/smoke"
     assert slurm.jobs(root) is None and slurm.cancel_left(root) == 0  # never sent to Slurm: nobody is asked
-    name, theirs = slurm.claim(root), slurm.claim(other)
+    name, theirs = slurm.name_of(root), slurm.name_of(other)
+    slurm.claim(root)
+    slurm.claim(other)
     assert name != theirs and name.startswith("cfm-smoke-")
     queue = tmp_path / "queue"
     queue.write_text(f"7|RUNNING|{name}_a|rule_x\n8|PENDING|{name}_b|rule_y|z\n9|RUNNING|{theirs}_a|rule_x\n")
@@ -67,7 +69,7 @@ def test_a_slurm_that_does_not_answer_is_one_line(
         slurm.cancel_left(tmp_path)
     (tmp_path / "bin/squeue").unlink()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    with pytest.raises(UserError, match="there is no `squeue` here: run this where they were submitted, or delete"):
+    with pytest.raises(UserError, match=r"there is no `squeue` here: run this where .*: `rm .*\.slurm`$"):
         slurm.cancel_left(tmp_path)
     (tmp_path / ".slurm").unlink()
     assert slurm.cancel_left(tmp_path) == 0

@@ -10,13 +10,14 @@ import pytest
 from cfm import config as configuration
 from cfm.artifacts.runs import COLUMNS
 from cfm.cli import commands
+from cfm.cli.plan import announce
 from cfm.cli.reference import _known
-from cfm.cli.reproduce import _announce
+from cfm.cli.status import print_status
 from cfm.config.config import has_gpu
 from cfm.config.entries import by_name, load_datasets
 from cfm.errors import UserError
 from cfm.files import write_text
-from cfm.workflow.status import absent_files, described, print_status, run_states, skipped_lines
+from cfm.workflow.status import absent_files, described, run_states, skipped_lines
 
 # Needs no data but its own, and is trained on nothing: what an experiment needs besides data sets is another matter.
 EXPERIMENT = """
@@ -243,7 +244,7 @@ def test_every_command_says_what_is_skipped_and_why(folder: Path, capsys: pytest
     assert line.startswith("skipped: cells/absent: nowhere.npz (sha256 abc) is not there")
     print_status(config)
     assert line in capsys.readouterr().out
-    _announce(config, run_states(config))
+    announce(config, run_states(config))
     assert line in capsys.readouterr().out
     commands.list_("quick")
     listed = capsys.readouterr().out

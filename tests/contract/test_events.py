@@ -31,21 +31,29 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def test_progress_failing_jobs_and_errors_are_told_and_all_else_is_left_to_the_log(told: int) -> None:
+    logger.info("Workflow has started!", extra={"event": LogEvent.WORKFLOW_STARTED})
     logger.info("Building DAG of jobs...")
     logger.info("Job stats", extra={"event": LogEvent.RUN_INFO, "stats": {"train": 6, "total": 7}})
     logger.info(None, extra=PROGRESS)
-    job = {"event": LogEvent.JOB_ERROR, "rule_name": "train", "rule_msg": None, "log": ["a.log"], "shellcmd": "make"}
+    rule = {"jobid": 4, "rule_name": "train", "rule_msg": None, "log": ["a.log"], "shellcmd": "make"}
+    begun = {"wildcards": {"method": "icfm"}, "output": ["a", "b"], "threads": 2}
+    logger.info("Job 4", extra={"event": LogEvent.JOB_INFO, **rule, **begun, "rule_msg": "train a"})
+    job = {"event": LogEvent.JOB_ERROR, **rule}
     logger.error("Error in rule train", extra={**job, "aux": {"external_jobid": "7"}})
     logger.error("Error in rule train", extra={**job, "rule_msg": "TIMEOUT", "aux": {}})
+    logger.info("Finished jobid: 5", extra={"event": LogEvent.JOB_FINISHED, "job_id": 5})
     logger.error("Exiting because a job execution failed.")
     _print_failed_command()
     print_exception(WorkflowError("no luck"))
     failure = {"rule": "train", "logs": ["a.log"], "command": "make"}
     assert [json.loads(line) for line in os.read(told, 65536).splitlines()] == [
+        {"phase": "planning"},
         {"done": 0, "total": 7},
         {"done": 1, "total": 7},
-        {**failure, "facts": {"log": "a.log", "external_jobid": "7"}},
-        {**failure, "facts": {"message": "TIMEOUT", "log": "a.log"}},
+        {"begun": 4, "job": {"rule": "train", "message": "train a", **begun}},
+        {"ended": 4, "failure": {**failure, "facts": {"log": "a.log", "external_jobid": "7"}}},
+        {"ended": 4, "failure": {**failure, "facts": {"message": "TIMEOUT", "log": "a.log"}}},
+        {"ended": 5},
         {"error": "WorkflowError:\nno luck"},
     ]
     os.close(told)

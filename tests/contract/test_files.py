@@ -16,7 +16,7 @@ from cfm.artifacts.provenance import Stopwatch, git_state
 from cfm.errors import UserError
 from cfm.files import atomic, locked, read_arrays, read_tensors, write_arrays, write_json, write_tensors, write_text
 from cfm.fingerprint import file_digest
-from cfm.workflow.progress import Note, Progress, notes
+from cfm.workflow.progress import Note, Progress, notes, sweep
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -99,7 +99,9 @@ def test_notes_of_living_processes_are_kept_and_of_dead_ones_removed(tmp_path: P
     write_text(tmp_path / "dead.json", json.dumps(dead.__dict__))
     (tmp_path / "broken.json").write_text("{")
     assert [n.pid for n in notes(tmp_path)] == [os.getpid()]
-    assert not (tmp_path / "dead.json").exists()
+    assert (tmp_path / "dead.json").exists()  # looking changes nothing
+    sweep(tmp_path)
+    assert not (tmp_path / "dead.json").exists() and len(list(notes(tmp_path))) == 1
     progress.close()
     assert not list(notes(tmp_path))
 

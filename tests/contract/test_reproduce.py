@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from cfm.cli.reproduce import _only_one, run
 from cfm.errors import UserError
 from cfm.results.claims.judge import count
 from cfm.results.published import MARKS
+from cfm.workflow.launch import listen
 from cfm.workflow.overview import Overview
 from cfm.workflow.progress import Note
 from cfm.workflow.status import run_states
@@ -51,8 +54,9 @@ def test_the_overview_counts_jobs_and_passes_on_errors(tmp_path: Path, capsys: p
     assert overview.lines(overview.began) == ["[  0:00] 0/48 jobs"]
     overview.see({"done": 12, "total": 48})
     assert overview.lines(overview.began + 75) == ["[  1:15] 12/48 jobs"] and not overview.complained
-    overview.see(failure)
-    overview.see({**failure, "rule": "other", "facts": {"log": ""}, "logs": [], "command": "make"})
+    overview.see({"ended": 7, "failure": failure})
+    other = {**failure, "rule": "other", "facts": {"log": ""}, "logs": [], "command": "make"}
+    overview.see({"ended": 8, "failure": other})
     overview.see({"error": "WorkflowError:\nSlurm is away\n"})
     assert overview.complained and capsys.readouterr().out.splitlines() == [
         "Error in rule train_toy2d_42:",
@@ -67,13 +71,36 @@ def test_the_overview_counts_jobs_and_passes_on_errors(tmp_path: Path, capsys: p
     ]
 
 
-def test_the_overview_ends_with_the_pipe_and_leaves_out_half_an_event(tmp_path: Path) -> None:
+def test_the_overview_says_what_goes_on_before_the_first_job_and_which_jobs_run(tmp_path: Path) -> None:
+    overview = Overview(tmp_path)
+    assert overview.lines(overview.began + 5) == ["[  0:05] reading the configuration and the rules"]
+    overview.see({"phase": "planning"})
+    assert overview.lines(overview.began + 20) == ["[  0:20] planning: which jobs are to do?"]
+    overview.see({"done": 0, "total": 9})
+    for number, text in ((3, "train toy2d/moons/icfm, seeds 1 2 10"), (4, "data toy2d/moons"), (5, "")):
+        overview.see({"begun": number, "job": {"message": text}})
+    first, *others = overview.lines(overview.began + 40)
+    assert first == "[  0:40] 0/9 jobs, 3 at work"
+    assert others == [f"         {t}: since 40 s" for t in ("train toy2d/moons/icfm, seeds 1 2 10", "data toy2d/moons")]
+    note = Note("train toy2d/moons/icfm seeds 1-10", os.getpid(), 2, 10, "validation loss 1", 0.0, 0.0)
+    (tmp_path / "job.json").write_text(json.dumps(asdict(note)))
+    overview.see({"ended": 4})
+    assert overview.lines(overview.began + 41) == [
+        "[  0:41] 0/9 jobs, 2 at work",
+        "         train toy2d/moons/icfm seeds 1-10: 2/10, validation loss 1",  # once, in the words that say more
+    ]
+    for number in range(100, 140):
+        overview.see({"begun": number, "job": {"message": f"train toy2d/moons/m{number}, seeds 1"}})
+    assert len(overview.lines(overview.began + 50)) == 10
+
+
+def test_events_end_with_the_pipe_and_half_an_event_is_left_out() -> None:
     read, write = os.pipe()
     os.write(write, b'{"done": 3, "total": 7}\n{"done": 4, "to')  # killed in the middle
     os.close(write)
-    overview = Overview(tmp_path)
-    overview.listen(read)
-    assert (overview.done, overview.total) == (3, 7)
+    seen: list[object] = []
+    listen(read, seen.append)
+    assert seen == [{"done": 3, "total": 7}]
 
 
 def test_the_overview_says_what_is_left_of_a_job_from_its_own_rate(tmp_path: Path) -> None:
@@ -105,6 +132,34 @@ def test_profiles_are_yaml_with_the_flags_that_reruns_rely_on() -> None:
         profile = yaml.safe_load(path.read_text())
         assert profile["rerun-incomplete"] is True and profile["keep-going"] is True
     assert yaml.safe_load(Path("workflow/profiles/gpu/config.yaml").read_text())["resources"] == ["gpu=1"]
+
+
+def test_make_without_a_target_is_help_that_needs_nothing(tmp_path: Path) -> None:
+    """In a folder with nothing but the Makefile; and it has a line for each target and each variable that users set."""
+    shutil.copy("Makefile", tmp_path)
+    done = [subprocess.run(["make", *t], cwd=tmp_path, capture_output=True, text=True) for t in ([], ["help"])]
+    assert {run.stdout for run in done} == {done[0].stdout} and not any(run.returncode or run.stderr for run in done)
+    makefile, said = (tmp_path / "Makefile").read_text(), done[0].stdout
+    for target in re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split():
+        assert f"make {target} " in said, target
+    for variable in re.findall(r"^([A-Z]+) \?=", makefile, re.MULTILINE):
+        assert f"{variable}=" in said, variable
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
+    assert max(map(len, said.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(("dry", "is_dry"), [("1", True), ("yes", True), ("0", False), ("", False), ("no", False)])
+def test_make_hands_on_that_it_is_dry(dry: str, is_dry: bool) -> None:
+    plan = subprocess.run(["make", "-n", "reproduce", f"DRY={dry}"], capture_output=True, text=True).stdout
+    assert plan.splitlines()[-1].endswith(" --dry-run") is is_dry and " -m cfm reproduce " in plan
+
+
+def test_the_help_has_each_verb_once_in_a_group() -> None:
+    said = subprocess.run([sys.executable, "-m", "cfm", "--help"], capture_output=True, text=True).stdout
+    verbs = set(re.findall(r'verb\("([a-z-]+)"', Path("cfm/__main__.py").read_text()))
+    listed = re.findall(r"^  ([a-z-]+)  +\w", said, re.MULTILINE)
+    assert verbs <= set(listed) and len(listed) == len(set(listed)) and "reproduce" in listed
+    assert "Others:" not in said, "a verb is in no group of cfm/cli/help.py"
 
 
 def test_the_readme_names_targets_files_and_verbs_that_exist() -> None:

@@ -13,7 +13,7 @@ from cfm.config import Config, Selection, entries
 from cfm.config.seeds import counted, groups, spans
 from cfm.errors import UserError
 from cfm.results.figures.base import datasets_drawn, methods_shown
-from cfm.workflow.plan import plan_lines
+from cfm.workflow.left_out import more_lines
 
 CELLS = """
   {name}:
@@ -191,20 +191,20 @@ def test_who_is_named_takes_part_where_the_budget_leaves_it_out() -> None:
 def test_a_teacher_comes_along() -> None:
     config = _load(only="toy2d", methods="rf3")
     assert config.methods_of("toy2d") == ["icfm", "rf2", "rf3"]
-    assert [line for line in plan_lines(config) if "comes along" in line] == [
+    assert [line for line in more_lines(config) if "comes along" in line] == [
         "icfm comes along: rf2 is trained from it",
         "rf2 comes along: rf3 is trained from it",
     ]
 
 
 def test_what_is_left_out_is_said() -> None:
-    lines = plan_lines(_load())
+    lines = more_lines(_load())
     (cells,) = [line for line in lines if ": single_cell: " in line]
     assert cells.startswith("left out at 'quick': single_cell: methods regcnf, trajectorynet, sf2m, dsbm; data sets ")
     assert "embryoid, cite, multi, branching_without_1, branching_without_3" in cells
     assert any("single_cell_high: all data sets (" in line for line in lines) and "METHODS=" in lines[-1]
-    assert plan_lines(_load("paper")) == []
-    assert not any("methods" in line for line in plan_lines(_load(methods="otcfm"))[:-1])
+    assert more_lines(_load("paper")) == []
+    assert not any("methods" in line for line in more_lines(_load(methods="otcfm"))[:-1])
 
 
 def test_a_figure_shows_what_is_selected_where_none_of_its_own_is(mine: Path) -> None:

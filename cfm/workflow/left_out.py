@@ -11,7 +11,7 @@ from cfm.workflow.finished import finished
 _MOST = 6  # names in a line
 
 
-def plan_lines(config: Config) -> list[str]:
+def more_lines(config: Config) -> list[str]:
     """A line per experiment for each of these, and how to get what is left out."""
     return [*left_out_lines(config), *_teachers(config), *_unused(config)]
 
