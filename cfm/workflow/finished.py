@@ -66,13 +66,14 @@ def with_finished(config: Config) -> Config:
     for name, runs in beyond.items():
         known, now = config.rosters[name], config.experiments[name]
         present = config.methods_of(name)
+        every = dict.fromkeys((*known.settings.datasets, *known.datasets))  # in the order of a run of all
         seeds = sorted({run.seed for run in runs} - {*now.seeds})
         shown: dict[str, Any] = (
             {} if now.datasets else {"tables": known.settings.tables, "figures": known.settings.figures}
         )
         experiments[name] = replace(
             now,
-            datasets=(*now.datasets, *(d for d in known.datasets if d not in now.datasets and _has(runs, 0, d))),
+            datasets=tuple(d for d in every if d in now.datasets or _has(runs, 0, d)),
             methods=tuple(m for m in known.methods if m in present or _has(runs, 1, m)),
             seeds=(*now.seeds, *seeds),
             **shown,
