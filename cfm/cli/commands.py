@@ -29,7 +29,7 @@ def list_(budget: str) -> None:
         ("data sets", described(config)),
         ("data sets that are not here", absent_files(config.datasets)),
         ("methods", {name: m.entry.label for name, m in config.methods.items()}),
-        ("metrics", {name: f"{m.label}: {m.unit}, {m.better} is better" for name, m in METRICS.items()}),
+        ("metrics", {name: f"{m.label}: {m.unit}, {m.direction}" for name, m in METRICS.items()}),
     ):
         if names:
             print(f"{title}:")
@@ -78,6 +78,21 @@ def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None
     config = configuration.load(budget, (experiment,))
     check_name(name, config.experiments[experiment].figures, "figure", Where("--name"))
     draw(config, experiment, name, dataset)
+
+
+def compare(
+    budget: str,
+    first: str,
+    second: str,
+    experiment: str | None,
+    metric: list[str],
+    dataset: list[str],
+    solver: str | None,
+    kept: bool,
+) -> None:
+    from cfm.cli.compare import run
+
+    print(run(budget, first, second, experiment, metric, dataset, solver, kept))
 
 
 def report(budget: str, experiments: str, kept: bool) -> None:

@@ -2,6 +2,6 @@
 
 from cfm.config.config import BUDGETS, Config
 from cfm.config.entries import FOLDER
-from cfm.config.loader import available_experiments, load
+from cfm.config.loader import as_filed, available_experiments, load
 
-__all__ = ["BUDGETS", "FOLDER", "Config", "available_experiments", "load"]
+__all__ = ["BUDGETS", "FOLDER", "Config", "as_filed", "available_experiments", "load"]

@@ -100,6 +100,11 @@ def _experiment(
     return settings
 
 
+def as_filed(name: str, methods: Mapping[str, NamedMethod], datasets: Mapping[str, NamedDataset]) -> Experiment:
+    """An experiment as its own file has it, whatever the budget."""
+    return _experiment(name, {}, methods, datasets)
+
+
 def _datasets(settings: Experiment, datasets: Mapping[str, NamedDataset], where: Where) -> tuple[str, ...]:
     """The data sets by name, in the place of groups their members."""
     groups = by_name(datasets)
