@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from cfm import config as configuration
 from cfm.config import Config
@@ -72,12 +73,15 @@ def claims(budget: str, experiments: str) -> None:
     write_claims(_load(budget, experiments))
 
 
-def figure(budget: str, experiment: str, name: str, dataset: str | None) -> None:
-    from cfm.results.figures.base import draw
+def figure(budget: str, experiment: str, name: str, dataset: str | None) -> int:
+    from cfm.results.figures._failed import draw_or_note
 
     config = configuration.load(budget, (experiment,))
     check_name(name, config.experiments[experiment].figures, "figure", Where("--name"))
-    draw(config, experiment, name, dataset)
+    reason = draw_or_note(config, experiment, name, dataset)
+    if reason is not None:
+        print(f"error: {config.layout.failed_figure(experiment, name, dataset)}: {reason}", file=sys.stderr)
+    return int(reason is not None)
 
 
 def compare(

@@ -19,7 +19,8 @@ from cfm.config.strict import Where, check_name, load_yaml
 from cfm.errors import UserError
 from cfm.files import locked
 from cfm.results import cost
-from cfm.results.claims import judge as claims
+from cfm.results.claims.summary import summary
+from cfm.results.figures._failed import only_figures_failed, undrawn_lines
 from cfm.workflow import events, slurm
 from cfm.workflow.external import forget_failures, require_rules
 from cfm.workflow.overview import Overview, last_lines
@@ -56,11 +57,15 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str) ->
         began, overview = time.time(), Overview(root / ".progress")
         code = _watch(command, log, lock.fileno(), overview)
         ended = time.time()
-    if code != 0:
+    undrawn = code == 1 and only_figures_failed(config)
+    if code != 0 and not undrawn:
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
         if code != _STOPPED:
             _report(config)
+            print("".join(f"{line}\n" for line in undrawn_lines(config)), end="")
         return code
+    if undrawn:
+        _report(config)
     slurm.release(root)
     if not overview.total:
         print("nothing to do: everything is there and up to date")
@@ -154,6 +159,8 @@ def _report(config: Config) -> None:
 
 def _conclude(config: Config) -> int:
     failed = [state for state in run_states(config) if state.state == "failed"]
+    undrawn = undrawn_lines(config)
+    print("".join(f"{line}\n" for line in undrawn), end="")
     for state in failed:
         print(f"failed: {state.experiment}/{state.run}: {state.reason}")
     print("tables:")
@@ -165,8 +172,6 @@ def _conclude(config: Config) -> int:
             print(f"figures: {config.layout.experiment(experiment) / 'figures'}")
     for line in skipped_lines(config):
         print(line)
-    print(f"claims: {config.layout.claims('md')}")
-    for whose, counts in claims.count(config.layout.claims("csv")).items():
-        print(f"  {sum(counts.values())} {whose}: {claims.spelled(counts)}")
+    print("\n".join(summary(config)))
     print(f"report: {config.layout.report}")
-    return 0
+    return int(bool(undrawn))

@@ -30,8 +30,8 @@ from cfm.results.report.tables import block
 from cfm.results.report.text import cell
 from cfm.results.report.trajectories import _square, _stored, trajectories
 from cfm.results.report.verdicts import counts, verdicts
-from cfm.results.tables.base import Grid
 from cfm.results.tables._cells import number
+from cfm.results.tables.base import Grid
 from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config
 
 _VOID = {"meta", "img", "br", "link", "input", "hr"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cfm.config import Config
 from cfm.config.strict import Where, check_name
-from cfm.errors import UserError
+from cfm.errors import UserError, one_line
 from cfm.files import atomic, write_text
 from cfm.results.figures._captions import caption
 from cfm.settings import Figure
@@ -74,7 +74,11 @@ class Kind:
 
 def kind_of(settings: Figure) -> Kind:
     """The kind of a figure, by its name."""
-    module = importlib.import_module(f"cfm.results.figures.{settings.kind}")
+    try:
+        module = importlib.import_module(f"cfm.results.figures.{settings.kind}")
+    except Exception as error:  # whatever a file of the user's raises when it is read
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise UserError(f"cfm/results/figures/{settings.kind}.py: cannot be imported: {reason}") from error
     found = getattr(module, "FIGURE", None)
     if not isinstance(found, Kind):
         raise UserError(f"{module.__file__}: has no 'FIGURE': end it with FIGURE = Kind(draw, shows=..., plane=...)")
@@ -101,6 +105,15 @@ def seeds_shown(config: Config, experiment: str, settings: Figure) -> tuple[int,
     return seeds[:1] if kind_of(settings).per_dataset else seeds
 
 
+def require_dataset(config: Config, experiment: str, name: str, dataset: str | None) -> None:
+    """`UserError` if a figure does not show the data set, or one is named for a figure of all, or none for another."""
+    settings = config.experiments[experiment].figures[name]
+    if kind_of(settings).per_dataset:
+        check_name(dataset or "", datasets_shown(config, experiment, settings), "data set", Where("--dataset"))
+    elif dataset is not None:
+        raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
+
+
 def draw(config: Config, experiment: str, name: str, dataset: str | None) -> None:
     """Write a figure of an experiment, for one data set or all as its kind has it, in its formats, and its caption.
 
@@ -113,10 +126,7 @@ def draw(config: Config, experiment: str, name: str, dataset: str | None) -> Non
 
     settings = config.experiments[experiment].figures[name]
     kind = kind_of(settings)
-    if kind.per_dataset:
-        check_name(dataset or "", datasets_shown(config, experiment, settings), "data set", Where("--dataset"))
-    elif dataset is not None:
-        raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
+    require_dataset(config, experiment, name, dataset)
     seeds = seeds_shown(config, experiment, settings)
     with pyplot.rc_context(STYLE):
         picture = kind.draw(config, experiment, settings, dataset)

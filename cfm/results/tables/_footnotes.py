@@ -10,6 +10,7 @@ from cfm.metrics import is_large
 from cfm.results.published import MARK_NOTES, MARKS
 from cfm.results.statistics import LEVEL, POWER, Best, smallest_seen
 from cfm.results.tables._cells import NOT_COMPARABLE, Cell, letters
+from cfm.results.timing import warning
 from cfm.settings import Table, Training
 
 
@@ -25,6 +26,8 @@ def footnotes(config: Config, experiment: str, table: Table, cells: Sequence[Cel
         *_on_bold(config, best),
         *_on_agreement(cells),
     ]
+    known = {text for metric in table.metrics if (text := warning(config, metric))}
+    notes += [f"Seconds: {text}" for text in known]
     used = {MARKS.get(cell.paper_confidence, "") for cell in cells}
     notes += [text for mark, text in MARK_NOTES.items() if mark in used]
     reasons = sorted({(cell.method, cell.note) for cell in cells if cell.verdict == "not applicable" and cell.note})
