@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from cfm import config as configuration
 from cfm.artifacts.metrics import is_measured
 from cfm.artifacts.runs import COLUMNS, read_runs, rows_of
-from cfm.cli.reference import kept
+from cfm.cli.reference import FOLDER, kept
 from cfm.config import Config, available_experiments
 from cfm.config.entries import by_name
 from cfm.config.strict import Where, check_name
 from cfm.errors import UserError
-from cfm.metrics import names
+from cfm.metrics import METRICS, names, plain
 from cfm.results.compare import compare
 from cfm.results.compare_text import text
 from cfm.settings import PAIRS
@@ -43,6 +43,10 @@ def run(
     config = kept(config) if of_kept else config.whole()
     for name in (first, second):
         check_name(name, config.methods, "method", Where("compare"))
+    for metric in metrics:
+        check_name(plain(metric), METRICS, "metric", Where("--metric"))
+    for dataset in datasets:
+        check_name(dataset, by_name(config.datasets), "data set", Where("--dataset"))
     if first == second:
         raise UserError(f"compare: {first} with itself: name two methods")
     found = []
@@ -62,10 +66,8 @@ def run(
             )
     if not found:
         asked = ", ".join((*metrics, *datasets, *([solver] if solver else [])))
-        raise UserError(
-            f"no experiment has finished runs of both {first} and {second} at budget '{budget}'"
-            + (f" with {asked}" if asked else "")
-        )
+        where = f"budget '{budget}'" + (f" in {FOLDER}" if of_kept else "") + (f" with {asked}" if asked else "")
+        raise UserError(f"no experiment has finished runs of both {first} and {second} at {where}")
     return "\n\n".join(found)
 
 

@@ -79,8 +79,10 @@ def power(effect: float, n: int, sides: int = 2) -> float:
     if n < 2:
         return 0.0
     threshold, shift = float(stdtrit(n - 1, 1 - LEVEL / sides)), abs(effect) * math.sqrt(n)
-    # Far from zero the other side has a probability below 1e-9, for which SciPy 1.17 gives nan.
-    below = float(nctdtr(n - 1, shift, -threshold)) if sides == 2 and shift < 8 else 0.0
+    if shift > 9 * threshold:  # missed with a probability below 1e-5; SciPy 1.17 gives nan in parts of this range
+        return 1.0
+    # The other side is no likelier than a normal variable below -shift: 1e-9 at 6, and from 8 on SciPy 1.17 gives nan.
+    below = float(nctdtr(n - 1, shift, -threshold)) if sides == 2 and shift < 6 else 0.0
     return 1 - float(nctdtr(n - 1, shift, threshold)) + below
 
 

@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import math
 import re
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
@@ -14,13 +15,18 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from PIL import Image
 
 from cfm import config as configuration
 from cfm.artifacts.layout import samples_path
+from cfm.artifacts.runs import read_runs
 from cfm.cli.reference import kept
 from cfm.config import Config
+from cfm.config.entries import NamedMethod
 from cfm.files import read_arrays, write_arrays
+from cfm.results.compare import compare
+from cfm.results.report.beside import beside
 from cfm.results.report.curves import curves
 from cfm.results.report.figures import embed
 from cfm.results.report.origin import origin
@@ -32,7 +38,7 @@ from cfm.results.report.trajectories import _square, _stored, trajectories
 from cfm.results.report.verdicts import counts, verdicts
 from cfm.results.tables._cells import number
 from cfm.results.tables.base import Grid
-from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config
+from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config, small_results
 
 _VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -156,14 +162,66 @@ def test_hostile_names_and_reasons_stay_text(config: Config, page: Node) -> None
     assert stored["flow-toy2d"]["methods"]["sbcfm"] == stored["curves-toy2d"]["methods"]["sbcfm"] == HOSTILE
 
 
-def test_the_verdict_comes_first_and_counts_right(config: Config, page: Node) -> None:
-    first = page.all("section")[0]
+def test_the_page_opens_with_a_table_of_what_was_run(config: Config, page: Node) -> None:
+    """Before it stand a title and one line that says what the page is about."""
+    body = page.all("body")[0]
+    ran = body.all("p", "ran")[0].text
+    assert "taxonomy, toy2d" in ran and "1 failed" in ran and "seeds 42 to 43" in ran
+    first = body.all("main")[0].all("section")[0]
+    assert first.attributes["id"] == "taxonomy"
+    above = first.text.split(first.all("table")[0].text)[0]
+    assert len(above.split()) < 40 and not first.all("table")[0].attributes.get("hidden")
+
+
+def test_the_verdict_counts_what_was_run_and_folds_the_rest_into_one_line(config: Config, page: Node) -> None:
+    last = page.all("section")[-1]
+    assert last.attributes["id"] == "verdict"
     found = verdicts(config)
-    numbers = {b.attributes["data-filter"]: int(b.all("span", "count")[0].text) for b in first.all("button", "tile")}
-    assert numbers == counts(found) and sum(numbers.values()) == len(found) == len(first.all("details", "claim"))
-    assert numbers["not run"] < len(found), "no claim was judged"
-    assert f"seeds 43, failed: {REASON}" in first.text
-    assert f"seeds 42, 43, unfinished: {LAST_WORDS}" in first.text
+    run = [verdict for verdict in found if verdict.run]
+    assert {verdict.experiment for verdict in run} == {"toy2d"}
+    numbers = {b.attributes["data-filter"]: int(b.all("span", "count")[0].text) for b in last.all("button", "tile")}
+    assert numbers == counts(run) and sum(numbers.values()) == len(run) == len(last.all("details", "claim"))
+    assert numbers["not run"] < len(run), "no claim was judged"
+    fold = last.all("details", "others")[0]
+    assert len(fold.all("li")) == len(found) - len(run) and "open" not in fold.attributes
+    assert fold.all("summary")[0].text == f"{len(found) - len(run)} statements on experiments that were not run"
+    assert f"seeds 43, failed: {REASON}" in last.text
+    assert f"seeds 42, 43, unfinished: {LAST_WORDS}" in last.text
+
+
+def test_methods_that_are_not_the_papers_stand_against_its_ot_cfm(tmp_path: Path) -> None:
+    """A row for each that is trained, with the numbers of `compare`."""
+    config = small_results(tmp_path)
+    assert beside(config, "toy2d") is None  # all of these are in the paper
+    mine = config.methods["icfm"]
+    own = NamedMethod(mine.name, replace(mine.entry, paper=None, label=HOSTILE), mine.method)
+    config = replace(config, methods={**config.methods, "icfm": own})
+    found = beside(config, "toy2d")
+    assert found is not None and found.against == "otcfm" and found.label == "OT-CFM"
+    (row,) = found.grid.rows
+    assert row[0].html == escape(HOSTILE)
+    runs = read_runs(config.layout.runs("toy2d"))
+    expected = compare(config, "toy2d", runs, "rk4", "w2", ("icfm", "otcfm")).pooled
+    assert expected is not None and expected.result is not None
+    assert f"× {math.exp(expected.result.mean):.3g} [" in str(row[1].html)
+    assert f"p = {expected.result.two_sided:.2g}: undecided" in str(row[1].html)
+    page = parse(write(config))
+    assert "Methods that are not the paper's, against OT-CFM" in page.text
+    assert "python -m cfm compare METHOD otcfm --experiment toy2d" in page.text
+
+
+def test_a_figure_that_could_not_be_drawn_has_its_reason_in_its_place(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    note = config.layout.failed_figure("toy2d", "runtime", None)
+    note.parent.mkdir(parents=True)
+    note.write_text(f"RuntimeError: {HOSTILE} (runtime.py:3)\n\nTraceback ...\n")
+    page = parse(write(config))
+    said = " ".join(page.all("p", "failed")[0].text.split())
+    assert said.startswith(
+        f"Figure 7 (runtime) could not be drawn: RuntimeError: {HOSTILE} (runtime.py:3) (traceback)."
+    )
+    assert "Figure 7 (runtime) is not drawn" not in page.text and "1 figure failed" in page.all("p", "ran")[0].text
+    assert page.all("p", "failed")[0].all("a")[0].attributes["href"] == "toy2d/figures/runtime.failed.txt"
 
 
 def test_tables_can_be_sorted_and_are_labelled(page: Node) -> None:
@@ -261,5 +319,6 @@ def test_without_any_results_the_page_says_so(tmp_path: Path) -> None:
     config = replace(config, unavailable=skipped)
     empty = parse(write(config))
     assert "there are no tables yet" in empty.text
-    assert "moons_8gaussians: moons.npz (sha256 1234) is not there" in empty.all("section")[0].text
+    assert "moons_8gaussians: moons.npz (sha256 1234) is not there" in empty.all("section")[-1].text
+    assert "No statement is about what was run here" in empty.all("section")[-1].text
     assert not empty.all("figure")
