@@ -104,8 +104,9 @@ def _merge(there: Config, experiment: str, done: dict[Run, Path]) -> None:
 
 
 def _stored(path: Path) -> dict[str, Any]:
+    """What is kept of an experiment; files of other times may lack a part of it."""
     empty: dict[str, Any] = {"runs": {}, "facts": {}}
-    return read_json(path) if path.exists() else empty
+    return empty | read_json(path) if path.exists() else empty
 
 
 def settings_digest(config: Config, experiment: str, dataset: str, method: str) -> str:
