@@ -6,27 +6,19 @@ import base64
 import csv
 import io
 import json
-import math
 import re
-from dataclasses import dataclass, field, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from markupsafe import escape
 from PIL import Image
 
 from cfm import config as configuration
 from cfm.artifacts.layout import samples_path
-from cfm.artifacts.runs import read_runs
 from cfm.cli.reference import kept
 from cfm.config import Config
-from cfm.config.entries import NamedMethod
 from cfm.files import read_arrays, write_arrays
-from cfm.results.compare import compare
-from cfm.results.report.beside import beside
 from cfm.results.report.curves import curves
 from cfm.results.report.figures import embed
 from cfm.results.report.origin import origin
@@ -38,55 +30,8 @@ from cfm.results.report.trajectories import _square, _stored, trajectories
 from cfm.results.report.verdicts import counts, verdicts
 from cfm.results.tables._cells import number
 from cfm.results.tables.base import Grid
-from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config, small_results
-
-_VOID = {"meta", "img", "br", "link", "input", "hr"}
-
-
-@dataclass
-class Node:
-    """An element with its attributes, the elements in it, and all text in it."""
-
-    tag: str
-    attributes: dict[str, str]
-    children: list[Node] = field(default_factory=list)
-    text: str = ""
-
-    def all(self, tag: str, css_class: str = "") -> list[Node]:
-        found = [self] if self.tag == tag and css_class in [*self.attributes.get("class", "").split(), ""] else []
-        return found + [node for child in self.children for node in child.all(tag, css_class)]
-
-
-class Tree(HTMLParser):
-    """Parses a page and fails on a tag that is not closed where it should be."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.root = Node("document", {})
-        self.open = [self.root]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), f"<{tag}> has an attribute twice"
-        node = Node(tag, {name: value or "" for name, value in attrs})
-        self.open[-1].children.append(node)
-        if tag not in _VOID:
-            self.open.append(node)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open[-1].tag == tag, f"</{tag}> closes <{self.open[-1].tag}>"
-        self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        for node in self.open:
-            node.text += data
-
-
-def parse(path: Path) -> Node:
-    tree = Tree()
-    tree.feed(path.read_text(encoding="utf-8"))
-    tree.close()
-    assert tree.open == [tree.root]
-    return tree.root
+from tests.page_tree import Node, parse
+from tests.small_results import HOSTILE, LAST_WORDS, REASON
 
 
 @pytest.fixture(scope="module")
@@ -189,41 +134,6 @@ def test_the_verdict_counts_what_was_run_and_folds_the_rest_into_one_line(config
     assert f"seeds 42, 43, unfinished: {LAST_WORDS}" in last.text
 
 
-def test_methods_that_are_not_the_papers_stand_against_its_ot_cfm(tmp_path: Path) -> None:
-    """A row for each that is trained, with the numbers of `compare`."""
-    config = small_results(tmp_path)
-    assert beside(config, "toy2d") is None  # all of these are in the paper
-    mine = config.methods["icfm"]
-    own = NamedMethod(mine.name, replace(mine.entry, paper=None, label=HOSTILE), mine.method)
-    config = replace(config, methods={**config.methods, "icfm": own})
-    found = beside(config, "toy2d")
-    assert found is not None and found.against == "otcfm" and found.label == "OT-CFM"
-    (row,) = found.grid.rows
-    assert row[0].html == escape(HOSTILE)
-    runs = read_runs(config.layout.runs("toy2d"))
-    expected = compare(config, "toy2d", runs, "rk4", "w2", ("icfm", "otcfm")).pooled
-    assert expected is not None and expected.result is not None
-    assert f"× {math.exp(expected.result.mean):.3g} [" in str(row[1].html)
-    assert f"p = {expected.result.two_sided:.2g}: undecided" in str(row[1].html)
-    page = parse(write(config))
-    assert "Methods that are not the paper's, against OT-CFM" in page.text
-    assert "python -m cfm compare METHOD otcfm --experiment toy2d" in page.text
-
-
-def test_a_figure_that_could_not_be_drawn_has_its_reason_in_its_place(tmp_path: Path) -> None:
-    config = small_config(tmp_path)
-    note = config.layout.failed_figure("toy2d", "runtime", None)
-    note.parent.mkdir(parents=True)
-    note.write_text(f"RuntimeError: {HOSTILE} (runtime.py:3)\n\nTraceback ...\n")
-    page = parse(write(config))
-    said = " ".join(page.all("p", "failed")[0].text.split())
-    assert said.startswith(
-        f"Figure 7 (runtime) could not be drawn: RuntimeError: {HOSTILE} (runtime.py:3) (traceback)."
-    )
-    assert "Figure 7 (runtime) is not drawn" not in page.text and "1 figure failed" in page.all("p", "ran")[0].text
-    assert page.all("p", "failed")[0].all("a")[0].attributes["href"] == "toy2d/figures/runtime.failed.txt"
-
-
 def test_tables_can_be_sorted_and_are_labelled(page: Node) -> None:
     tables = page.all("table", "sortable")
     assert len(tables) > 8
@@ -311,14 +221,3 @@ def test_of_runs_that_are_kept_only_numbers_and_provenance_are_there() -> None:
     made = origin(config, "toy2d")
     assert made is not None and made.seeds == [42, 43, 44] and made.commits
     assert runs.counts == {"done": made.runs} and runs.complete and not any(line.logs for line in runs.lines)
-
-
-def test_without_any_results_the_page_says_so(tmp_path: Path) -> None:
-    config = small_config(tmp_path)
-    skipped = {"moons_8gaussians": "moons.npz (sha256 1234) is not there"}
-    config = replace(config, unavailable=skipped)
-    empty = parse(write(config))
-    assert "there are no tables yet" in empty.text
-    assert "moons_8gaussians: moons.npz (sha256 1234) is not there" in empty.all("section")[-1].text
-    assert "No statement is about what was run here" in empty.all("section")[-1].text
-    assert not empty.all("figure")
