@@ -22,7 +22,7 @@ from cfm.errors import UserError
 from cfm.files import read_json, write_json, write_text
 from cfm.fingerprint import canonical, digest
 from cfm.results.claims.report import write_claims
-from cfm.results.figures.base import draw
+from cfm.results.figures._failed import draw_or_note
 from cfm.results.tables.base import make
 from cfm.settings import Experiment
 
@@ -76,7 +76,7 @@ def copied(config: Config) -> Config:
     shutil.copytree(there.layout.root, copy.layout.root)
     for experiment in (name for name in copy.experiments if copy.layout.runs(name).exists()):
         for name in figures_of_runs(copy, experiment):
-            draw(copy, experiment, name, None)
+            draw_or_note(copy, experiment, name, None)
     return copy
 
 

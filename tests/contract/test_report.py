@@ -111,9 +111,9 @@ def test_the_page_opens_with_a_table_of_what_was_run(config: Config, page: Node)
     """Before it stand a title and one line that says what the page is about."""
     body = page.all("body")[0]
     ran = body.all("p", "ran")[0].text
-    assert "taxonomy, toy2d" in ran and "1 failed" in ran and "seeds 42 to 43" in ran
+    assert "toy2d, taxonomy" in ran and "1 failed" in ran and "seeds 42 to 43" in ran
     first = body.all("main")[0].all("section")[0]
-    assert first.attributes["id"] == "taxonomy"
+    assert first.attributes["id"] == "toy2d"
     above = first.text.split(first.all("table")[0].text)[0]
     assert len(above.split()) < 40 and not first.all("table")[0].attributes.get("hidden")
 

@@ -64,7 +64,7 @@ def write(config: Config) -> Path:
     found = verdicts(config)
     runs = runs_by_experiment(config)
     sections = [_section(config, name, runs[name], found) for name in config.asked]
-    sections.sort(key=lambda section: not section.tables)  # what was made before what was not
+    sections.sort(key=lambda section: (not section.tables, not section.runs.counts))  # numbers, then what needs no run
     here = [verdict for verdict in found if verdict.run]
     environment = Environment(
         loader=FileSystemLoader(FILES),
