@@ -100,13 +100,18 @@ JacobianNorm = Literal["squared_frobenius", "root_mean_square"]
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its kind (a module of cfm/results/tables), the solver, our metrics by the paper's name, its place."""
+    """A table: its kind (a module of cfm/results/tables), the solver, our metrics by the paper's name, its place.
+
+    `differs`: what else the published values were measured on than ours, at any budget, so that nothing is said of
+    their agreement.
+    """
 
     kind: str
     caption: str
     solver: str | None = None
     metrics: dict[str, str] = field(default_factory=dict)
     paper: str | None = None
+    differs: str | None = field(default=None, kw_only=True, metadata=LATER)
 
 
 @dataclass(frozen=True)

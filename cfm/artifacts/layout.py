@@ -78,6 +78,10 @@ class Layout:
         name = figure if dataset is None else f"{figure}_{dataset}"
         return self.root / experiment / "figures" / f"{name}.{suffix}"
 
+    def failed_figure(self, experiment: str, figure: str, dataset: str | None) -> Path:
+        """Why a figure, of one data set or of all, could not be drawn."""
+        return self.figure(experiment, figure, dataset, "failed.txt")
+
     def claims(self, suffix: str) -> Path:
         """The verdicts on the paper's statements."""
         return self.root / f"claims.{suffix}"

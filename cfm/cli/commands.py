@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from cfm import config as configuration
 from cfm.config import Config, Selection
@@ -32,7 +33,7 @@ def list_(budget: str) -> None:
         ("data sets", described(config)),
         ("data sets that are not here", absent_files(config.datasets)),
         ("methods", {name: m.entry.label for name, m in config.methods.items()}),
-        ("metrics", {name: f"{m.label}: {m.unit}, {m.better} is better" for name, m in METRICS.items()}),
+        ("metrics", {name: f"{m.label}: {m.unit}, {m.direction}" for name, m in METRICS.items()}),
     ):
         if named:
             print(f"{title}:")
@@ -84,13 +85,31 @@ def claims(budget: str, experiments: str, selection: Selection = ALL) -> None:
     write_claims(with_finished(_load(budget, experiments, selection)))
 
 
-def figure(budget: str, experiment: str, name: str, dataset: str | None, selection: Selection = ALL) -> None:
-    from cfm.results.figures.base import draw
+def figure(budget: str, experiment: str, name: str, dataset: str | None, selection: Selection = ALL) -> int:
+    from cfm.results.figures._failed import draw_or_note
     from cfm.workflow.finished import with_finished
 
     config = with_finished(_one(budget, experiment, selection))
     check_name(name, config.experiments[experiment].figures, "figure", Where("--name"))
-    draw(config, experiment, name, dataset)
+    reason = draw_or_note(config, experiment, name, dataset)
+    if reason is not None:
+        print(f"error: {config.layout.failed_figure(experiment, name, dataset)}: {reason}", file=sys.stderr)
+    return int(reason is not None)
+
+
+def compare(
+    budget: str,
+    first: str,
+    second: str,
+    experiment: str | None,
+    metric: list[str],
+    dataset: list[str],
+    solver: str | None,
+    kept: bool,
+) -> None:
+    from cfm.cli.compare import run
+
+    print(run(budget, first, second, experiment, metric, dataset, solver, kept))
 
 
 def report(budget: str, experiments: str, kept: bool, selection: Selection = ALL) -> None:

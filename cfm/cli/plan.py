@@ -14,7 +14,7 @@ from cfm.config import Config
 from cfm.config.config import has_gpu
 from cfm.config.seeds import spans
 from cfm.files import locked
-from cfm.results.figures.base import datasets_shown, kind_of
+from cfm.results.figures.base import figures_due
 from cfm.stages import STAGES
 from cfm.workflow import estimate, launch, schedulers
 from cfm.workflow.external import samples_of
@@ -114,15 +114,6 @@ def _around(config: Config, experiment: str) -> Iterator[Job]:
     yield from (
         Job("figure", experiment, dataset or "", name=name) for name, dataset in figures_due(config, experiment)
     )
-
-
-def figures_due(config: Config, experiment: str) -> list[tuple[str, str | None]]:
-    """Every figure of an experiment by name, with its data set if there is one for each."""
-    return [
-        (name, dataset)
-        for name, figure in config.experiments[experiment].figures.items()
-        for dataset in (datasets_shown(config, experiment, figure) if kind_of(figure).per_dataset else [None])
-    ]
 
 
 def tried_again(config: Config, states: Sequence[RunState]) -> list[tuple[str, str, str, int]]:

@@ -23,7 +23,7 @@ from cfm.errors import UserError
 from cfm.files import read_json, write_json, write_text
 from cfm.fingerprint import canonical, digest
 from cfm.results.claims.report import write_claims
-from cfm.results.figures.base import draw
+from cfm.results.figures._failed import draw_or_note
 from cfm.results.tables.base import make
 from cfm.settings import Experiment
 
@@ -87,7 +87,7 @@ def copied(config: Config) -> Config:
     shutil.copytree(there.layout.root, copy.layout.root)
     for experiment in (name for name in copy.experiments if copy.layout.runs(name).exists()):
         for name in figures_of_runs(copy, experiment):
-            draw(copy, experiment, name, None)
+            draw_or_note(copy, experiment, name, None)
     return copy
 
 
@@ -115,8 +115,9 @@ def _merge(there: Config, experiment: str, done: dict[Run, Path]) -> None:
 
 
 def _stored(path: Path) -> dict[str, Any]:
+    """What is kept of an experiment; files of other times may lack a part of it."""
     empty: dict[str, Any] = {"runs": {}, "facts": {}}
-    return read_json(path) if path.exists() else empty
+    return empty | read_json(path) if path.exists() else empty
 
 
 def settings_digest(config: Config, experiment: str, dataset: str, method: str) -> str:

@@ -18,7 +18,8 @@ from cfm.config.strict import Where, check_name, load_yaml
 from cfm.errors import UserError
 from cfm.files import locked
 from cfm.results import cost
-from cfm.results.claims import judge as claims
+from cfm.results.claims.summary import summary
+from cfm.results.figures._failed import only_figures_failed, undrawn_lines
 from cfm.workflow import launch, schedulers, slurm
 from cfm.workflow.external import forget_failures, require_rules
 from cfm.workflow.finished import with_finished
@@ -60,12 +61,16 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str, dr
         clock = time.monotonic()  # which nobody sets back while it runs
         code = _watch(command, log, lock.fileno(), overview, lambda: _estimate(config, states, settings, cores))
         took = time.monotonic() - clock
-    if code != 0:
+    undrawn = code == 1 and only_figures_failed(config)
+    if code != 0 and not undrawn:
         slurm.release_if_over(root)
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
         if code != _STOPPED:
             _report(config)
+            print("".join(f"{line}\n" for line in undrawn_lines(config)), end="")
         return code
+    if undrawn:
+        _report(config)
     slurm.release(root)
     if not overview.total:
         print("nothing to do: everything is there and up to date")
@@ -157,7 +162,8 @@ def _report(config: Config) -> None:
 
 
 def _conclude(config: Config) -> int:
-    for line in skipped_lines(config):
+    undrawn = undrawn_lines(config)
+    for line in [*skipped_lines(config), *undrawn]:
         print(line)
     for state in run_states(config):
         if state.state == "failed":
@@ -169,8 +175,6 @@ def _conclude(config: Config) -> int:
     for experiment, settings in config.experiments.items():
         if settings.figures:
             print(f"figures: {config.layout.experiment(experiment) / 'figures'}")
-    print(f"claims: {config.layout.claims('md')}")
-    for whose, counts in claims.count(config.layout.claims("csv")).items():
-        print(f"  {sum(counts.values())} {whose}: {claims.spelled(counts)}")
+    print("\n".join(summary(config)))
     print(f"report: {config.layout.report}")
-    return 0
+    return int(bool(undrawn))

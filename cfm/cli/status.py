@@ -6,10 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from cfm.cli.plan import figures_due
 from cfm.config import Config
 from cfm.errors import UserError
-from cfm.results.figures.base import kind_of
+from cfm.results.figures.base import figures_due, kind_of
 from cfm.workflow import slurm
 from cfm.workflow.progress import notes
 from cfm.workflow.status import RunState, run_states, skipped_lines

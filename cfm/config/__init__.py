@@ -2,7 +2,7 @@
 
 from cfm.config.config import BUDGETS, Config
 from cfm.config.entries import FOLDER, available_experiments
-from cfm.config.loader import load, load_cell
+from cfm.config.loader import as_filed, load, load_cell
 from cfm.config.selection import Selection
 
-__all__ = ["BUDGETS", "FOLDER", "Config", "Selection", "available_experiments", "load", "load_cell"]
+__all__ = ["BUDGETS", "FOLDER", "Config", "Selection", "as_filed", "available_experiments", "load", "load_cell"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cfm.config.config import BUDGETS, Config, has_gpu
-from cfm.config.entries import FOLDER, available_experiments, load_datasets, load_methods
+from cfm.config.entries import FOLDER, NamedDataset, NamedMethod, available_experiments, load_datasets, load_methods
 from cfm.config.experiments import check, overlays, roster
 from cfm.config.roster import select
 from cfm.config.selection import Selection
@@ -93,3 +93,8 @@ def _without(settings: Experiment, unavailable: Mapping[str, str]) -> Experiment
     """The experiment without some data sets."""
     left = tuple(name for name in settings.datasets if name not in unavailable)
     return _shown(replace(settings, datasets=left), settings.datasets)
+
+
+def as_filed(name: str, methods: Mapping[str, NamedMethod], datasets: Mapping[str, NamedDataset]) -> Experiment:
+    """An experiment as its own file has it, whatever the budget."""
+    return roster(name, {}, methods, datasets).settings

@@ -55,16 +55,23 @@ class Metric:
 
     `compute` returns None where the metric does not apply (training time of a control); it is None itself for what
     another stage measures than `evaluate`. `label`: its words in headings and at axes. `better`: which values are,
-    lower ones, higher ones, or those near zero. `per_test_set`: computed for each test set (and named `{name}_large`
-    on the large one), or once.
+    lower ones, higher ones, or those near zero; None where a value is neither good nor bad by itself. `per_test_set`:
+    computed for each test set (and named `{name}_large` on the large one), or once.
     """
 
     compute: Callable[[Evaluation], float | None] | None
     label: str
     unit: str
-    better: Literal["lower", "higher", "zero"]
+    better: Literal["lower", "higher", "zero"] | None
     per_test_set: bool = True
 
     def badness(self, value: float) -> float:
-        """What of two values is larger for the worse one."""
+        """What of two values is larger for the worse one; `ValueError` if neither is worse."""
+        if self.better is None:
+            raise ValueError(f"{self.label}: neither higher nor lower is better")
         return {"lower": value, "higher": -value, "zero": abs(value)}[self.better]
+
+    @property
+    def direction(self) -> str:
+        """Which values are better, in words."""
+        return f"{self.better} is better" if self.better else "neither higher nor lower is better"

@@ -114,7 +114,7 @@ def _known(name: str) -> Callable[[Evaluation], float | None]:
 
 
 METRICS = {
-    "log_z": Metric(log_z, "estimate of log Z", unit="nats", better="higher", per_test_set=False),
+    "log_z": Metric(log_z, "estimate of log Z", unit="nats", better=None, per_test_set=False),
     "log_z_bias": Metric(log_z_bias, "bias of log Z", unit="nats", better="zero", per_test_set=False),
     "log_z_error": Metric(log_z_error, "error of log Z", unit="nats", better="lower", per_test_set=False),
     "effective_share": Metric(
@@ -141,7 +141,7 @@ METRICS = {
         _known("mcmc_acceptance"),
         "acceptance of the Markov chains",
         unit="of proposals",
-        better="higher",
+        better=None,
         per_test_set=False,
     ),
 }

@@ -113,6 +113,6 @@ METRICS = {
         augmentation_gain, "accuracy gained by generated pictures", unit="share", better="higher", per_test_set=False
     ),
     "classifier_accuracy": Metric(
-        classifier_accuracy, "accuracy of the classifier itself", unit="share", better="higher", per_test_set=False
+        classifier_accuracy, "accuracy of the classifier itself", unit="share", better=None, per_test_set=False
     ),
 }

@@ -26,6 +26,6 @@ def npe(evaluation: Evaluation) -> float | None:
 
 
 METRICS = {
-    "path_energy": Metric(path_energy, "path energy", unit="data units²", better="lower"),
+    "path_energy": Metric(path_energy, "path energy", unit="data units²", better=None),
     "npe": Metric(npe, "normalised path error", unit="ratio", better="lower"),
 }

@@ -31,5 +31,5 @@ METRICS = {
     "attribute_share": Metric(
         attribute_share, "share with attribute", unit="of samples", better="higher", per_test_set=False
     ),
-    "relative_change": Metric(relative_change, "change of a picture", unit="ratio", better="lower", per_test_set=False),
+    "relative_change": Metric(relative_change, "change of a picture", unit="ratio", better=None, per_test_set=False),
 }

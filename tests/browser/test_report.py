@@ -182,3 +182,14 @@ def test_a_phone_need_not_scroll_sideways(browser: Any) -> None:
     browser.refresh()
     browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_screen_has_a_table_on_it(browser: Any, width: int, height: int) -> None:
+    """Its heading and first row, without scrolling; and what is wider than the page scrolls in its own box."""
+    _show(browser, width, height, "light")
+    browser.refresh()
+    bottom = "return document.querySelector('main table tbody tr').getBoundingClientRect().bottom"
+    assert browser.execute_script(bottom) < height
+    assert browser.execute_script("return scrollY") == 0
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width

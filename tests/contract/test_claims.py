@@ -15,8 +15,9 @@ from cfm.artifacts.runs import read_runs
 from cfm.config.entries import by_name
 from cfm.errors import UserError
 from cfm.results.claims import judge as engine
-from cfm.results.claims.judge import Claim, count, judge, load_claims
+from cfm.results.claims.judge import Claim, judge, load_claims
 from cfm.results.claims.report import report, write_claims
+from cfm.results.claims.summary import count, read_claims, summary
 from cfm.results.statistics import paired
 from cfm.settings import PAIRS
 
@@ -200,7 +201,8 @@ def test_the_report_counts_and_shows_evidence(tmp_path: Path, monkeypatch: pytes
     layout.runs("toy2d").write_bytes(reference.read_bytes())
     monkeypatch.setattr(configuration.Config, "layout", layout)
     write_claims(config)
-    counts = count(layout.claims("csv"))
+    claims = read_claims(layout.claims("csv"))
+    counts = count(claims)
     assert sum(sum(numbers.values()) for numbers in counts.values()) == len(load_claims(config))
     assert sum(counts["of our own"].values()) == sum(claim.ours for claim in load_claims(config).values())
     table = pd.read_csv(layout.claims("csv")).set_index("claim")
@@ -208,6 +210,18 @@ def test_the_report_counts_and_shows_evidence(tmp_path: Path, monkeypatch: pytes
     assert set(table.loc[["sbcfm_collapse_is_numerical"]].verdict) == {"not run"}
     text = layout.claims("md").read_text()
     assert f"of the paper **{counts['of the paper']['holds']} hold, " in text and "otcfm: " in text and "95%" in text
+    others = len(claims) - sum(claims.run)
+    assert others > 0 and {*claims[~claims.run].verdict} == {"not run"}
+    fold = text.split("<details>")[1].split("</details>")[0]
+    assert f"{others} statements on experiments that were not run" in fold and fold.count("\n- ") == others
+    assert text.count("\n## ") == sum(claims.run) and "not part of this run" not in text
+    assert summary(config)[-1] == f"  {others} statements on experiments that were not run"
+    assert "Seconds" not in text
+    (tmp_path / "paper/seconds.txt").write_text("Taken beside\nother work.\n")
+    write_claims(config)
+    told = layout.claims("md").read_text().split("\n## ")[1:]
+    warned = [part for part in told if "**Seconds**: Taken beside other work." in part]
+    assert warned == [part for part in told if "train_seconds" in part]
 
 
 def test_a_claim_on_a_time_course_is_about_its_mean_over_left_out_times() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from cfm import config as configuration
 from cfm.__main__ import main
 from cfm.artifacts.runs import read_runs
 from cfm.cli.pictures import figures_of_runs
-from cfm.cli.reference import FOLDER, _given, kept, settings_digest
+from cfm.cli.reference import FOLDER, _given, _stored, kept, settings_digest
+from cfm.files import write_json
+from cfm.results.report.origin import Origin, origin
 from cfm.results.tables.base import markdown, render
 
 KEPT = sorted(path for path in FOLDER.glob("*/*/provenance.json") if (path.parent / "runs.csv").exists())
@@ -54,6 +57,30 @@ def test_kept_tables_are_what_the_code_makes_of_the_kept_runs(path: Path) -> Non
         if len(rendered.grids[0].columns) > header.count(" | ") + 1:
             pytest.skip("other data sets are on this machine")
         assert markdown(table, rendered) == stored, "run `python -m cfm reference`"
+
+
+def _origin_of(folder: Path, stored: object) -> Origin | None:
+    config = configuration.load("quick", ("toy2d",))
+    config = replace(config, main=replace(config.main, results=str(folder)))
+    write_json(config.layout.kept_provenance("toy2d"), stored)
+    return origin(config, "toy2d")
+
+
+def test_provenance_of_other_times_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """Files that were written before some fact was kept, of no runs, or of an experiment that only has tables."""
+    whole = json.loads(next(path for path in KEPT if path.parts[-2] == "toy2d").read_text())
+    read = _origin_of(tmp_path, whole)
+    assert read is not None and read.runs == len(whole["runs"]) and read.machines and read.packages
+    run = {name: {} for name in [*whole["runs"]][:2]}
+    bare = _origin_of(tmp_path, {"runs": run})
+    assert bare is not None and (bare.runs, bare.first, bare.commits, bare.machines) == (2, "unknown", [], [])
+    odd = _origin_of(tmp_path, {"runs": run, "facts": {"machine": [{"system": "Linux"}, {}]}})
+    assert odd is not None and odd.machines == ["Linux", "unknown"]
+    assert _origin_of(tmp_path, {"budget": "quick", "runs": {}, "stages": {}}) is None
+    older = tmp_path / "older.json"
+    write_json(older, {"budget": "quick", "runs": {"a": 1}})
+    assert _stored(older) == {"budget": "quick", "runs": {"a": 1}, "facts": {}}
+    assert _stored(tmp_path / "none.json") == {"runs": {}, "facts": {}}
 
 
 @pytest.mark.parametrize("budget", sorted(path.name for path in FOLDER.iterdir() if (path / "claims.md").exists()))

@@ -7,8 +7,6 @@ import csv
 import io
 import json
 import re
-from dataclasses import dataclass, field, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -30,57 +28,10 @@ from cfm.results.report.tables import block
 from cfm.results.report.text import cell
 from cfm.results.report.trajectories import _square, _stored, trajectories
 from cfm.results.report.verdicts import counts, verdicts
+from cfm.results.tables._cells import number
 from cfm.results.tables.base import Grid
-from cfm.results.tables.comparison import number
-from tests.small_results import HOSTILE, LAST_WORDS, REASON, small_config
-
-_VOID = {"meta", "img", "br", "link", "input", "hr"}
-
-
-@dataclass
-class Node:
-    """An element with its attributes, the elements in it, and all text in it."""
-
-    tag: str
-    attributes: dict[str, str]
-    children: list[Node] = field(default_factory=list)
-    text: str = ""
-
-    def all(self, tag: str, css_class: str = "") -> list[Node]:
-        found = [self] if self.tag == tag and css_class in [*self.attributes.get("class", "").split(), ""] else []
-        return found + [node for child in self.children for node in child.all(tag, css_class)]
-
-
-class Tree(HTMLParser):
-    """Parses a page and fails on a tag that is not closed where it should be."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.root = Node("document", {})
-        self.open = [self.root]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), f"<{tag}> has an attribute twice"
-        node = Node(tag, {name: value or "" for name, value in attrs})
-        self.open[-1].children.append(node)
-        if tag not in _VOID:
-            self.open.append(node)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open[-1].tag == tag, f"</{tag}> closes <{self.open[-1].tag}>"
-        self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        for node in self.open:
-            node.text += data
-
-
-def parse(path: Path) -> Node:
-    tree = Tree()
-    tree.feed(path.read_text(encoding="utf-8"))
-    tree.close()
-    assert tree.open == [tree.root]
-    return tree.root
+from tests.page_tree import Node, parse
+from tests.small_results import HOSTILE, LAST_WORDS, REASON
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +107,31 @@ def test_hostile_names_and_reasons_stay_text(config: Config, page: Node) -> None
     assert stored["flow-toy2d"]["methods"]["sbcfm"] == stored["curves-toy2d"]["methods"]["sbcfm"] == HOSTILE
 
 
-def test_the_verdict_comes_first_and_counts_right(config: Config, page: Node) -> None:
-    first = page.all("section")[0]
+def test_the_page_opens_with_a_table_of_what_was_run(config: Config, page: Node) -> None:
+    """Before it stand a title and one line that says what the page is about."""
+    body = page.all("body")[0]
+    ran = body.all("p", "ran")[0].text
+    assert "toy2d, taxonomy" in ran and "1 failed" in ran and "seeds 42 to 43" in ran
+    first = body.all("main")[0].all("section")[0]
+    assert first.attributes["id"] == "toy2d"
+    above = first.text.split(first.all("table")[0].text)[0]
+    assert len(above.split()) < 40 and not first.all("table")[0].attributes.get("hidden")
+
+
+def test_the_verdict_counts_what_was_run_and_folds_the_rest_into_one_line(config: Config, page: Node) -> None:
+    last = page.all("section")[-1]
+    assert last.attributes["id"] == "verdict"
     found = verdicts(config)
-    numbers = {b.attributes["data-filter"]: int(b.all("span", "count")[0].text) for b in first.all("button", "tile")}
-    assert numbers == counts(found) and sum(numbers.values()) == len(found) == len(first.all("details", "claim"))
-    assert numbers["not run"] < len(found), "no claim was judged"
-    assert f"seeds 43, failed: {REASON}" in first.text
-    assert f"seeds 42, 43, unfinished: {LAST_WORDS}" in first.text
+    run = [verdict for verdict in found if verdict.run]
+    assert {verdict.experiment for verdict in run} == {"toy2d"}
+    numbers = {b.attributes["data-filter"]: int(b.all("span", "count")[0].text) for b in last.all("button", "tile")}
+    assert numbers == counts(run) and sum(numbers.values()) == len(run) == len(last.all("details", "claim"))
+    assert numbers["not run"] < len(run), "no claim was judged"
+    fold = last.all("details", "others")[0]
+    assert len(fold.all("li")) == len(found) - len(run) and "open" not in fold.attributes
+    assert fold.all("summary")[0].text == f"{len(found) - len(run)} statements on experiments that were not run"
+    assert f"seeds 43, failed: {REASON}" in last.text
+    assert f"seeds 42, 43, unfinished: {LAST_WORDS}" in last.text
 
 
 def test_tables_can_be_sorted_and_are_labelled(page: Node) -> None:
@@ -253,13 +221,3 @@ def test_of_runs_that_are_kept_only_numbers_and_provenance_are_there() -> None:
     made = origin(config, "toy2d")
     assert made is not None and made.seeds == [42, 43, 44] and made.commits
     assert runs.counts == {"done": made.runs} and runs.complete and not any(line.logs for line in runs.lines)
-
-
-def test_without_any_results_the_page_says_so(tmp_path: Path) -> None:
-    config = small_config(tmp_path)
-    skipped = {"moons_8gaussians": "moons.npz (sha256 1234) is not there"}
-    config = replace(config, unavailable=skipped)
-    empty = parse(write(config))
-    assert "there are no tables yet" in empty.text
-    assert "moons_8gaussians: moons.npz (sha256 1234) is not there" in empty.all("section")[0].text
-    assert not empty.all("figure")

@@ -15,7 +15,7 @@ import yaml
 from cfm import config as configuration
 from cfm.cli.reproduce import _only_one, run
 from cfm.errors import UserError
-from cfm.results.claims.judge import count
+from cfm.results.claims.summary import count, read_claims
 from cfm.results.published import MARKS
 from cfm.workflow.launch import listen
 from cfm.workflow.overview import Overview
@@ -238,7 +238,7 @@ def _cells(budget: str, experiment: str, table: str, metric: str, method: str, d
 
 @pytest.mark.parametrize("budget", ["quick", "paper"])
 def test_the_readme_counts_the_claims_as_they_were_judged(budget: str) -> None:
-    counts = count(Path(f"results/reference/{budget}/claims.csv"))
+    counts = count(read_claims(Path(f"results/reference/{budget}/claims.csv")))
     text = " ".join(Path("README.md").read_text().split("**Claims.**")[1].split("\n\n")[0].split())
     verdicts = r"(\d+) holds?, (\d+) fails?, (\d+) (?:is|are) undecided and (\d+)"
     said = re.search(rf"At budget `{budget}`[^0-9]* {verdicts}[^0-9]*; of ours {verdicts}", text)

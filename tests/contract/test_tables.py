@@ -84,8 +84,10 @@ def test_bold_is_what_cannot_be_told_from_the_best() -> None:
         "c": {42: 1.3, 43: 5.9, 44: -1.8},
         "alone": {42: -100.0},
     }
-    assert indistinguishable(values) == {"a", "c"}
-    assert indistinguishable({"alone": {42: 1.0}}) == set()
+    found = indistinguishable(values)
+    assert found.names == {"a", "c"} and found.seeds == {3} and found.untested == {"alone"}
+    nothing = indistinguishable({"alone": {42: 1.0}})
+    assert nothing.names == set() and nothing.untested == {"alone"}
 
 
 def test_ranks_average_over_data_sets_and_leave_out_who_is_missing_somewhere() -> None:
@@ -114,9 +116,9 @@ def test_a_method_that_diverged_on_a_seed_is_never_bold() -> None:
     ]
     moons = column(config, "toy2d", "gaussian_moons")
     assert moons is not None
-    assert comparison._best(config, "toy2d", pd.DataFrame(rows), moons, "npe") == {"otcfm", "fm"}
+    assert comparison._best(config, "toy2d", pd.DataFrame(rows), moons, "npe").names == {"otcfm", "fm"}
     kept = pd.DataFrame([r for r in rows if r["method"] != "identity"])
-    assert "icnn" in comparison._best(config, "toy2d", kept, moons, "npe")
+    assert "icnn" in comparison._best(config, "toy2d", kept, moons, "npe").names
 
 
 def test_a_metric_that_says_nothing_of_a_method_is_not_called_unmeasured() -> None:

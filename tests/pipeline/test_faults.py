@@ -1,6 +1,7 @@
 """What goes wrong: kills, damage, typos and diverging runs end in the same bits or in one clear line."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -214,3 +215,33 @@ def test_a_resumed_training_starts_anew_when_its_data_changed(new_project: Proje
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert len([path for path in resume.glob("[!.]*.safetensors") if path != state]) == 1
+
+
+def test_a_figure_that_raises_stops_nothing_else(project: Project) -> None:
+    """Tables, claims and the report are made, the figure has its reason there, and the next run tries it again."""
+    figure, results = project.folder / "cfm/results/figures/evaluations.py", project.results.parent
+    sound, line = figure.read_text(), "    from matplotlib.lines import Line2D\n"
+    figure.write_text(sound.replace(line, f'{line}    raise RuntimeError("planted")\n'))
+    shutil.rmtree(project.results / "tables")
+    for name in ("claims.csv", "claims.md", "report.html"):
+        (results / name).unlink()
+    done = project.reproduce()
+    assert done.returncode == 1, done.stdout
+    assert "figure failed: toy2d/evaluations: RuntimeError: planted (evaluations.py:" in done.stdout.split("tables:")[0]
+    assert done.stdout.rstrip().endswith("report: results/smoke/report.html")
+    assert (project.results / "tables/table2.csv").exists() and (results / "claims.csv").exists()
+    page = " ".join((results / "report.html").read_text().split())
+    assert "could not be drawn: RuntimeError: planted" in page and "table2.csv" in page
+    assert not (project.results / "figures/evaluations.png").exists()
+    assert (project.results / "figures/trajectories_gaussian_8gaussians.png").exists()
+    alone = project.cfm("figure", "--budget", "smoke", "--experiment", "toy2d", "--name", "evaluations")
+    note = "results/smoke/toy2d/figures/evaluations.failed.txt"
+    assert alone.returncode == 1 and len(alone.stderr.splitlines()) == 1 and note in alone.stderr
+    assert 'raise RuntimeError("planted")' in (project.folder / note).read_text()
+    figure.write_text(sound)
+    assert project.planned() == {"all": 1, "figure_toy2d_evaluations": 1, "report": 1}
+    again = project.reproduce()
+    assert again.returncode == 0 and "failed" not in again.stdout, again.stdout
+    assert (project.results / "figures/evaluations.png").exists() and not (project.folder / note).exists()
+    assert "could not be drawn" not in (results / "report.html").read_text()
+    assert project.planned() == {}

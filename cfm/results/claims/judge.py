@@ -11,10 +11,7 @@ or higher by no more than a margin, on some data sets. Every such comparison is 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cfm.artifacts.runs import read_runs
@@ -183,30 +180,3 @@ def row(comparison: Comparison | None) -> dict[str, object]:
         "p": result.p,
         "p_reverse": result.p_reverse,
     }
-
-
-def tally(found: Iterable[tuple[bool, str]]) -> dict[str, dict[str, int]]:
-    """How many claims have each verdict, the paper's apart from ours, of (is it ours, its verdict) each."""
-    numbers = Counter(found)
-    return {
-        whose: {verdict: numbers[ours, verdict] for verdict in VERDICTS}
-        for whose, ours in (("of the paper", False), ("of our own", True))
-    }
-
-
-def plural(verdict: str, n: int) -> str:
-    """The verdict as it is said of n claims: 1 holds, 2 hold."""
-    return verdict if n == 1 else verdict.removesuffix("s")
-
-
-def spelled(counts: Mapping[str, int]) -> str:
-    """The counts of `tally` in words: "27 hold, 1 fails, 11 undecided, 14 not run"."""
-    return ", ".join(f"{n} {plural(verdict, n)}" for verdict, n in counts.items())
-
-
-def count(path: Path) -> dict[str, dict[str, int]]:
-    """`tally` of a `claims.csv`."""
-    import pandas as pd
-
-    rows = pd.read_csv(path).groupby("claim").first()
-    return tally((whose == "ours", verdict) for whose, verdict in zip(rows.whose, rows.verdict, strict=True))

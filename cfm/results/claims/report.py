@@ -5,9 +5,11 @@ from __future__ import annotations
 from cfm.config import Config
 from cfm.files import write_text
 from cfm.metrics import metric_of
-from cfm.results.claims.judge import Judged, judge_all, row, spelled, tally
+from cfm.results.claims.judge import Judged, judge_all, row
+from cfm.results.claims.summary import others, spelled, tally, was_run
 from cfm.results.columns import column
 from cfm.results.statistics import LEVEL, Paired
+from cfm.results.timing import warning
 
 HOW = (
     "Every comparison is a paired t-test over seeds, one-sided at 5%. A claim holds if all its comparisons are",
@@ -25,6 +27,8 @@ def write_claims(config: Config) -> None:
         {
             "claim": j.name,
             "whose": "ours" if j.claim.ours else "paper",
+            "experiment": j.claim.experiment,
+            "run": was_run(config, j),
             "verdict": j.verdict,
             "statement": j.claim.statement,
             "place": j.claim.place,
@@ -38,16 +42,23 @@ def write_claims(config: Config) -> None:
 
 
 def report(config: Config, judged: list[Judged]) -> str:
-    """The report as markdown: the verdicts at a glance, then claim by claim."""
+    """The report as markdown: the verdicts at a glance, then claim by claim, those of what was not run in one fold."""
+    run = [j for j in judged if was_run(config, j)]
+    rest = [j for j in judged if not was_run(config, j)]
     lines = [f"# The paper's claims, checked on budget '{config.budget}'", ""]
-    for whose, counts in tally((j.claim.ours, j.verdict) for j in judged).items():
+    for whose, counts in tally((j.claim.ours, j.verdict) for j in run).items():
         lines += [f"Of {sum(counts.values())} statements {whose} **{spelled(counts)}**.", ""]
     if config.budget == "smoke":
         lines += ["Budget 'smoke' trains next to nothing: these verdicts try the machinery and mean nothing else.", ""]
-    lines += [*HOW, "", "| | claim | verdict |", "| --- | --- | --- |"]
-    lines += [f"| {k} | {j.claim.text} | {j.verdict} |" for k, j in enumerate(judged, start=1)]
-    for k, j in enumerate(judged, start=1):
+    lines += [*HOW, "", "| | claim | verdict |", "| --- | --- | --- |"] if run else []
+    lines += [f"| {k} | {j.claim.text} | {j.verdict} |" for k, j in enumerate(run, start=1)]
+    if rest:
+        lines += ["", f"<details><summary>{others(len(rest))}</summary>", ""]
+        lines += [*(f"- {j.claim.text} (`{j.claim.experiment}`)" for j in rest), "", "</details>"]
+    for k, j in enumerate(run, start=1):
         lines += ["", f"## {k}. {j.claim.text}", "", f"*{j.claim.place}.* {opinion(config, j)}"]
+        known = warning(config, j.claim.metric)
+        lines += ["", f"**Seconds**: {known}"] if known else []
         lines += ["", *_evidence(j)] if j.comparisons else []
     return "\n".join(lines) + "\n"
 

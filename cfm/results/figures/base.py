@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cfm.artifacts.layout import TRAINING_LOG, Run, samples_path
 from cfm.config import Config
 from cfm.config.strict import Where, check_name
-from cfm.errors import UserError
+from cfm.errors import UserError, one_line
 from cfm.files import atomic, write_text
 from cfm.results.figures._captions import caption
 from cfm.settings import Figure
@@ -75,7 +75,11 @@ class Kind:
 
 def kind_of(settings: Figure) -> Kind:
     """The kind of a figure, by its name."""
-    module = importlib.import_module(f"cfm.results.figures.{settings.kind}")
+    try:
+        module = importlib.import_module(f"cfm.results.figures.{settings.kind}")
+    except Exception as error:  # whatever a file of the user's raises when it is read
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise UserError(f"cfm/results/figures/{settings.kind}.py: cannot be imported: {reason}") from error
     found = getattr(module, "FIGURE", None)
     if not isinstance(found, Kind):
         raise UserError(f"{module.__file__}: has no 'FIGURE': end it with FIGURE = Kind(draw, shows=..., plane=...)")
@@ -124,6 +128,16 @@ def datasets_drawn(config: Config, experiment: str, settings: Figure) -> list[st
     return [name for name in there if methods_shown(config, experiment, settings, name)]
 
 
+def figures_due(config: Config, experiment: str) -> list[tuple[str, str | None]]:
+    """Every figure of an experiment that there is something to show in, by name, with its data set if it shows one."""
+    found: list[tuple[str, str | None]] = []
+    for name, figure in config.experiments[experiment].figures.items():
+        datasets = datasets_drawn(config, experiment, figure)
+        per_dataset = kind_of(figure).per_dataset
+        found += [(name, dataset) for dataset in datasets] if per_dataset else [(name, None)] if datasets else []
+    return found
+
+
 def seeds_shown(config: Config, experiment: str, settings: Figure, dataset: str | None) -> tuple[int, ...]:
     """The first seed where points are shown, all seeds where numbers are."""
     return config.experiments[experiment].seeds if dataset is None else (config.first_seed(experiment, dataset),)
@@ -143,6 +157,15 @@ def runs_shown(config: Config, experiment: str, settings: Figure, dataset: str |
     ]
 
 
+def require_dataset(config: Config, experiment: str, name: str, dataset: str | None) -> None:
+    """`UserError` if a figure does not show the data set, or one is named for a figure of all, or none for another."""
+    settings = config.experiments[experiment].figures[name]
+    if kind_of(settings).per_dataset:
+        check_name(dataset or "", datasets_drawn(config, experiment, settings), "data set", Where("--dataset"))
+    elif dataset is not None:
+        raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
+
+
 def draw(config: Config, experiment: str, name: str, dataset: str | None) -> None:
     """Write a figure of an experiment, for one data set or all as its kind has it, in its formats, and its caption.
 
@@ -155,10 +178,7 @@ def draw(config: Config, experiment: str, name: str, dataset: str | None) -> Non
 
     settings = config.experiments[experiment].figures[name]
     kind = kind_of(settings)
-    if kind.per_dataset:
-        check_name(dataset or "", datasets_drawn(config, experiment, settings), "data set", Where("--dataset"))
-    elif dataset is not None:
-        raise UserError(f"--dataset: the figure '{name}' shows all data sets of {experiment}")
+    require_dataset(config, experiment, name, dataset)
     seeds = seeds_shown(config, experiment, settings, dataset)
     with pyplot.rc_context(STYLE):
         picture = kind.draw(config, experiment, settings, dataset)

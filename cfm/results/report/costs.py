@@ -12,8 +12,8 @@ from cfm.artifacts.runs import read_runs
 from cfm.artifacts.training_log import read_log
 from cfm.config import Config
 from cfm.results.report.tables import Block, block
+from cfm.results.tables._cells import number
 from cfm.results.tables.base import Grid
-from cfm.results.tables.comparison import number
 
 if TYPE_CHECKING:
     import pandas as pd

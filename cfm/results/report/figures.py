@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from cfm.config import Config
+from cfm.results.figures._failed import failed_figures
 from cfm.results.figures.base import datasets_drawn, kind_of, methods_shown
 from cfm.settings import Figure
 
@@ -34,8 +35,18 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Undrawn:
+    """What of a figure could not be drawn: its data set, or its name, why, and the note with the traceback."""
+
+    label: str
+    reason: str
+    note: Path
+
+
+@dataclass(frozen=True)
 class FigureView:
-    """A figure: one picture, or one per data set; `absent` are the data sets whose picture is not drawn.
+    """A figure: one picture, or one per data set; `absent` are the data sets whose picture is not drawn yet, `failed`
+    those that could not be drawn.
 
     `made_from`: what it is drawn from, in words, if that is not in the repository.
     """
@@ -45,19 +56,25 @@ class FigureView:
     pictures: Sequence[Picture]
     absent: Sequence[str]
     made_from: str | None
+    failed: Sequence[Undrawn] = ()
 
 
 def figures(config: Config, experiment: str) -> list[FigureView]:
     """All figures of an experiment, those that are not drawn yet as well."""
     found = []
+    notes = {(f.name, f.dataset): f for f in failed_figures(config, experiment)}
     for name, figure in config.experiments[experiment].figures.items():
         kind = kind_of(figure)
         shown = datasets_drawn(config, experiment, figure)
         datasets: Sequence[str | None] = shown if kind.per_dataset or not shown else (None,)
         drawn = {dataset: _picture(config, experiment, name, figure, dataset) for dataset in datasets}
-        absent = [config.datasets[d].entry.label if d else name for d, picture in drawn.items() if picture is None]
+        labels = {dataset: config.datasets[dataset].entry.label if dataset else name for dataset in datasets}
+        failed = {d: note for d in datasets if (note := notes.get((name, d))) is not None}
+        absent = [labels[d] for d, picture in drawn.items() if picture is None and d not in failed]
+        root = config.layout.root
+        undrawn = [Undrawn(labels[d], note.reason, note.note.relative_to(root)) for d, note in failed.items()]
         pictures = [picture for picture in drawn.values() if picture is not None]
-        found.append(FigureView(name, figure.caption, pictures, absent, _NOT_KEPT.get(kind.shows)))
+        found.append(FigureView(name, figure.caption, pictures, absent, _NOT_KEPT.get(kind.shows), undrawn))
     return found
 
 

@@ -56,16 +56,16 @@ def _of_stages(runs: int, seeds: list[int], records: list[dict[str, Any]]) -> Or
 
 
 def _of_kept(stored: dict[str, Any]) -> Origin | None:
-    """Of runs in results/reference, whose facts lie in one file."""
+    """Of runs in results/reference, whose facts lie in one file; those of other times may lack some."""
     runs = stored.get("runs", {}).values()
     if not runs:  # of an experiment that only has tables
         return None
     facts = stored.get("facts", {})
-    times = [time for run in runs for span in run["time"].values() for time in span]
+    times = [time for run in runs for span in run.get("time", {}).values() for time in span] or ["unknown"]
     return Origin(
         len(runs),
         sorted({int(name.rsplit("=", 1)[1]) for name in stored["runs"]}),
-        _distinct(commit or "no commit" for run in runs for commit in run["commit"].values()),
+        _distinct(commit or "no commit" for run in runs for commit in run.get("commit", {}).values()),
         False,
         min(times),
         max(times),
@@ -82,7 +82,12 @@ def _distinct(values: Iterable[str]) -> list[str]:
 
 
 def _machine(machine: dict[str, Any]) -> str:
-    return f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"
+    known = [
+        machine.get("processor"),
+        f"{machine['cores']} cores" if "cores" in machine else None,
+        machine.get("system"),
+    ]
+    return ", ".join(filter(None, known)) or "unknown"
 
 
 def _packages(versions: dict[str, str]) -> str:

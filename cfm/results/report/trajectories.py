@@ -15,7 +15,7 @@ from cfm.artifacts.runs import read_runs
 from cfm.config import Config
 from cfm.errors import UserError
 from cfm.files import read_arrays
-from cfm.results.tables.comparison import number
+from cfm.results.tables._cells import number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,22 +11,26 @@ from markupsafe import Markup
 
 from cfm.config import Config
 from cfm.metrics import metric_of
-from cfm.results.claims.judge import VERDICTS, Comparison, judge_all
+from cfm.results.claims.judge import VERDICTS, Comparison, Judged, judge_all
 from cfm.results.claims.report import opinion
+from cfm.results.claims.summary import was_run
 from cfm.results.report.tables import Block, block
 from cfm.results.report.text import rich
 from cfm.results.tables.base import Grid
+from cfm.results.timing import warning
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim: what the paper says (or we do) and where, the verdict in a word and a sentence, and the comparisons."""
+    """A claim: what the paper says (or we do) and where, was its experiment run, the verdict in a word and a sentence,
+    and the comparisons."""
 
     name: str
     statement: str
     ours: bool
     place: str
     experiment: str
+    run: bool
     word: str
     opinion: Markup
     evidence: Block | None
@@ -43,12 +47,18 @@ def verdicts(config: Config) -> list[Verdict]:
             judged.claim.ours,
             judged.claim.place,
             judged.claim.experiment,
+            was_run(config, judged),
             judged.verdict,
-            rich(opinion(config, judged)),
+            rich(_opinion(config, judged)),
             _evidence(judged.claim.metric, judged.comparisons),
         )
         for judged in judge_all(config)
     ]
+
+
+def _opinion(config: Config, judged: Judged) -> str:
+    known = warning(config, judged.claim.metric)
+    return opinion(config, judged) + (f" **Seconds**: {known}" if known else "")
 
 
 def counts(found: Sequence[Verdict]) -> dict[str, int]:

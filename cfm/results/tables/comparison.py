@@ -4,42 +4,25 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
-from cfm.config.seeds import spans
-from cfm.metrics import is_large, metric_label, metric_of, plain
+from cfm.metrics import metric_label, metric_of, plain
 from cfm.results.columns import ALL, Column, columns
-from cfm.results.published import MARK_NOTES, MARKS, Published, load_published
-from cfm.results.statistics import indistinguishable
+from cfm.results.protocol import as_published, below_floor, differences, floor
+from cfm.results.published import MARKS, Published, load_published
+from cfm.results.statistics import Best, indistinguishable
+from cfm.results.tables._cells import NOT_COMPARABLE, Cell, letters, number
+from cfm.results.tables._footnotes import footnotes
 from cfm.results.tables.base import Grid, Rendered
-from cfm.settings import Table, Training
+from cfm.settings import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-@dataclass(frozen=True)
-class Cell:
-    """A row of the csv: our mean and standard deviation (n - 1) over n seeds, the paper's, and the verdict.
-
-    `best`: not distinguishable from the best trained method on its data set (paired test over seeds).
-    """
-
-    method: str
-    dataset: str
-    metric: str
-    n: int
-    mean: float | None
-    std: float | None
-    paper_mean: float | None
-    paper_std: float | None
-    paper_confidence: str
-    verdict: str
-    note: str
-    best: bool = False
+_SIGNS = {"agrees": " ✓", "differs": " ✗"}
 
 
 def render(config: Config, experiment: str, table: Table) -> Rendered:
@@ -50,7 +33,8 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
     runs = runs[runs.solver == table.solver]
     published = load_published()
     cells: list[Cell] = []
-    grids: list[Grid] = []
+    best: list[Best] = []
+    blocks: dict[str, tuple[list[Column], list[list[Cell]]]] = {}
     for metric, paper_name in table.metrics.items():
         shown = columns(config, experiment)
         if any(key[0] == table.paper and key[2:] == (ALL, paper_name) for key in published):
@@ -60,12 +44,35 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
             [_cell(config, table, runs, published, method, column, metric) for column in shown]
             for method in config.methods_of(experiment)
         ]
-        best = {column.name: _best(config, experiment, runs, column, metric) for column in shown}
-        block = [[replace(cell, best=cell.method in best[cell.dataset]) for cell in row] for row in block]
+        found = {column.name: _best(config, experiment, runs, column, metric) for column in shown}
+        block = [[replace(cell, best=cell.method in found[cell.dataset].names) for cell in row] for row in block]
+        block = _comparable(config, experiment, table, runs, shown, block)
         cells += [cell for row in block for cell in row]
-        grids.append(_grid(config, metric, shown, block))
+        best += found.values()
+        blocks[metric] = shown, block
+    marks = letters(cells)
+    grids = [_grid(config, metric, marks, *shown_block) for metric, shown_block in blocks.items()]
     csv: str = pd.DataFrame([asdict(cell) for cell in cells]).to_csv(index=False)
-    return Rendered(csv, grids, _footnotes(config, experiment, table, cells, {*runs.seed.astype(int)}))
+    seeds = {*runs.seed.astype(int)}
+    return Rendered(csv, grids, footnotes(config, experiment, table, cells, best, seeds))
+
+
+def _comparable(
+    config: Config, experiment: str, table: Table, runs: pd.DataFrame, shown: list[Column], block: list[list[Cell]]
+) -> list[list[Cell]]:
+    """The cells of a metric, with a verdict on agreement only where nothing is known to differ from the paper's way."""
+    methods = config.methods_of(experiment)
+    published = as_published(config, experiment)
+    reached = {column.name: floor(config, runs, column, block[0][0].metric, methods) for column in shown}
+
+    def checked(cell: Cell) -> Cell:
+        if cell.paper_mean is None or cell.deviations is None:
+            return cell
+        found = differences(config, published, experiment, table, cell.method, cell.metric)
+        found += below_floor(cell.paper_mean, reached[cell.dataset])
+        return replace(cell, verdict=f"{NOT_COMPARABLE} ({'; '.join(found)})") if found else cell
+
+    return [[checked(cell) for cell in row] for row in block]
 
 
 def _cell(
@@ -95,30 +102,46 @@ def _cell(
     note = f"{len(failed)} failed: {failed.reason.iloc[0]}" if len(failed) else ""
     values = column.by_seed(runs, method, metric)
     if not values:
-        found = "failed" if note else "not measured" if _applies(runs, mine, metric) else "not applicable"
+        applies = _applies(runs, mine, method, column, metric)
+        found = "failed" if note else "not measured" if applies else "not applicable"
         return Cell(method, column.name, metric, 0, None, None, *theirs, found, note)
     mean = statistics.fmean(values.values())
     std = statistics.stdev(values.values()) if len(values) > 1 else None
     found = "another machine" if timing else verdict(mean, std, paper)
-    return Cell(method, column.name, metric, len(values), mean, std, *theirs, found, note)
+    away = None if timing else deviations(mean, std, paper)
+    return Cell(method, column.name, metric, len(values), mean, std, *theirs, found, note, deviations=away)
 
 
-def _applies(runs: pd.DataFrame, mine: pd.DataFrame, metric: str) -> bool:
-    """Does a metric say anything of a method's runs? Not if they lack what others of the experiment have."""
+def _applies(runs: pd.DataFrame, mine: pd.DataFrame, method: str, column: Column, metric: str) -> bool:
+    """Does a metric say anything of a method on a data set? Not if their runs lack what others of the experiment have.
+
+    Where there are no such runs those of the method on other data sets tell, and those of others on this one.
+    """
     name = plain(metric)  # not every method is carried over the large test set
-    return mine.empty or name in set(mine.metric) or name not in set(runs.metric)
+    with_it = runs[runs.metric == name]
+    if with_it.empty or not mine.empty:
+        return with_it.empty or name in set(mine.metric)
+    done = runs[runs.status == "ok"]
+    here = done[done.dataset.isin(column.members)]
+    # Where others have it, this method never has; what has it elsewhere, never has it here.
+    others_have_it = done[(done.method == method) & done.dataset.isin(with_it.dataset)]
+    have_it_elsewhere = here[here.method.isin(with_it.method)]
+    never_of_method = len(others_have_it) and method not in set(with_it.method)
+    never_here = len(have_it_elsewhere) and not with_it.dataset.isin(column.members).any()
+    return not (never_of_method or never_here)
 
 
-def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, metric: str) -> set[str]:
-    """The trained methods that are best in a column; seconds and means over all data sets are not compared.
+def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, metric: str) -> Best:
+    """The trained methods that are best in a column; seconds, means over all data sets and metrics of which neither
+    higher nor lower values are better are not compared.
 
     What is the same for all of them, a fact about the data, says nothing either.
     A method that is worse than staying put on some seed is none of them: it diverged there, and the spread that this
     gives it would hide any difference.
     """
     known = metric_of(metric)
-    if column.name == ALL or known.unit == "s":
-        return set()
+    if column.name == ALL or known.unit == "s" or known.better is None:
+        return Best()
     found = {name: column.by_seed(runs, name, metric) for name in config.methods_of(experiment)}
     values = {name: {seed: known.badness(x) for seed, x in mine.items()} for name, mine in found.items() if mine}
     still = values.get("identity", {})
@@ -129,33 +152,39 @@ def _best(config: Config, experiment: str, runs: pd.DataFrame, column: Column, m
         and not any(value > still[seed] for seed, value in mine.items() if seed in still)
     }
     if len({value for mine in sane.values() for value in mine.values()}) == 1:
-        return set()
+        return Best()
     return indistinguishable(sane)
 
 
-def verdict(mean: float, std: float | None, paper: Published | None) -> str:
-    """Does our mean lie within three combined standard deviations sqrt(s^2 + s_paper^2) of the published one?
+def deviations(mean: float, std: float | None, paper: Published | None) -> float | None:
+    """How many combined standard deviations sqrt(s^2 + s_paper^2) our mean and the published one are apart.
 
-    Where one of the two deviations is missing the other one stands alone.
+    Where one of the two deviations is missing the other one stands alone; None without either, or a published mean.
     """
+    spread = math.hypot(std or 0.0, (paper.std or 0.0) if paper else 0.0)
+    return None if paper is None or paper.mean is None or spread == 0 else abs(mean - paper.mean) / spread
+
+
+def verdict(mean: float, std: float | None, paper: Published | None) -> str:
+    """Does our mean lie within three combined standard deviations of the published one?"""
     if paper is None or paper.mean is None:
         return "no published value"
-    spread = math.hypot(std or 0.0, paper.std or 0.0)
-    if spread == 0:
+    away = deviations(mean, std, paper)
+    if away is None:
         return "no published spread"
-    found = "agrees" if abs(mean - paper.mean) <= 3 * spread else "differs"
+    found = "agrees" if away <= 3 else "differs"
     return (
         found if paper.confidence == "confirmed" else f"{found} (published value {paper.confidence.replace('_', ' ')})"
     )
 
 
-def _grid(config: Config, metric: str, shown: list[Column], block: list[list[Cell]]) -> Grid:
+def _grid(config: Config, metric: str, marks: dict[str, str], shown: list[Column], block: list[list[Cell]]) -> Grid:
     rows = []
     for row in block:
         label = config.methods[row[0].method].entry.label
-        rows.append([label, *(f"{_ours(cell)}<br>{_paper(cell)}".removesuffix("<br>") for cell in row)])
+        rows.append([label, *(f"{_ours(cell)}<br>{_paper(cell, marks)}".removesuffix("<br>") for cell in row)])
     known = metric_of(metric)
-    heading = f"{metric_label(metric)} ({metric}, {known.unit}; {known.better} is better)"
+    heading = f"{metric_label(metric)} ({metric}, {known.unit}; {known.direction})"
     return Grid(heading, ["method", *(column.label for column in shown)], rows)
 
 
@@ -168,50 +197,11 @@ def _ours(cell: Cell) -> str:
     return f"{text} (n={cell.n}{failed})"
 
 
-def _paper(cell: Cell) -> str:
+def _paper(cell: Cell, marks: dict[str, str]) -> str:
     if cell.paper_confidence == "not_applicable":
         return "paper: —"
     if cell.paper_mean is None:
         return ""
     spread = f" ± {number(cell.paper_std)}" if cell.paper_std is not None else ""
-    sign = {"agrees": " ✓", "differs": " ✗"}.get(cell.verdict.split(" ")[0], "")
+    sign = f" [{marks[cell.verdict]}]" if cell.verdict in marks else _SIGNS.get(cell.verdict.split(" ")[0], "")
     return f"paper: {number(cell.paper_mean)}{spread}{MARKS[cell.paper_confidence]}{sign}"
-
-
-def number(value: float) -> str:
-    """Three decimals below 100, whole numbers above."""
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
-
-
-def _footnotes(config: Config, experiment: str, table: Table, cells: list[Cell], seeds: set[int]) -> list[str]:
-    settings = config.experiments[experiment]
-    sizes = settings.sizes
-    large = any(is_large(metric) for metric in table.metrics)
-    points = "" if sizes is None else f", {sizes.test_large if large else sizes.test} test points"
-    notes = [
-        f"Ours: mean ± standard deviation over n seeds ({spans(seeds) or 'none'}), budget '{config.budget}', solver "
-        f"{table.solver}{points}.",
-        "Bold: the best trained method on a data set, and those that a paired t-test over seeds (one-sided, 5%) cannot "
-        "tell from it, if they are better than staying put (Identity) on every seed.",
-        "✓ / ✗: our mean is / is not within three combined standard deviations of the published one.",
-    ]
-    used = {MARKS.get(cell.paper_confidence, "") for cell in cells}
-    notes += [text for mark, text in MARK_NOTES.items() if mark in used]
-    reasons = sorted({(cell.method, cell.note) for cell in cells if cell.verdict == "not applicable" and cell.note})
-    notes += [f"— {config.methods[method].entry.label}: {reason}." for method, reason in reasons]
-    notes += sorted(
-        {f"{config.methods[c.method].entry.label}, {c.dataset}: {c.note}" for c in cells if "failed" in c.note}
-    )
-    notes += [
-        f"{config.methods[name].entry.label} is trained with other settings: {_differences(own, settings.train)}."
-        for name, own in settings.train_of.items()
-        if name in config.methods_of(experiment)
-    ]
-    notes.append("The rows marked (control) are the ceiling and the noise floor of distances at this sample size.")
-    notes.append("Provenance of every run: provenance.json in its folder; all values: runs.csv.")
-    return notes
-
-
-def _differences(own: Training, common: Training | None) -> str:
-    changed = {key: value for key, value in asdict(own).items() if common is None or value != getattr(common, key)}
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changed.items())

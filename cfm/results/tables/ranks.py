@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
+from cfm.errors import UserError
 from cfm.metrics import metric_of
 from cfm.results.statistics import CONFIDENCE, half_width
 from cfm.results.tables.base import Grid, Rendered
@@ -22,6 +23,9 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
 
     runs = read_runs(config.layout.runs(experiment))
     runs = runs[(runs.solver == table.solver) & (runs.status == "ok")]
+    for metric in table.metrics:
+        if metric_of(metric).better is None:
+            raise UserError(f"{metric}: {metric_of(metric).direction}, so methods have no rank in it")
     columns = {metric: ranks(config, experiment, runs, metric) for metric in table.metrics}
     found = pd.concat(columns, names=["metric"]).reset_index()
     known = [name for name in config.methods_of(experiment) if name in set(found.method)]
