@@ -220,7 +220,8 @@ def _convert(kind: Any, value: Any, where: Where, partial: bool) -> Any:
 def _arm(kinds: tuple[Any, ...], value: Any) -> Any:
     """The kind of a union that a value is meant as: by its form, a list, a mapping or one of the others."""
     known = [kind for kind in kinds if kind is not type(None)]
-    form, number = {dict: dict, list: tuple}.get(type(value)), type(value) in (int, float)
+    form = dict if isinstance(value, dict) else tuple if isinstance(value, list) else None
+    number = type(value) in (int, float)
     fitting = [kind for kind in known if typing.get_origin(kind) is form and (kind is float) == number]
     return (fitting or known)[0]
 

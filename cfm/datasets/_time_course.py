@@ -1,4 +1,4 @@
-"""Time courses: snapshots at several times, one of which may be left out of training and tested on (paper, section 5.2)."""
+"""Time courses: snapshots at several times; one may be left out of training and tested on (paper, section 5.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FEWEST_TESTED = 20  # where a tenth is the test: so that it has two, which cont
 
 @dataclass(frozen=True)
 class Course:
-    """The snapshots of a time course: what their times are called, when they are (ascending), which is left out, if any.
+    """The snapshots of a time course: what their times are called, when they are, ascending, and which is left out.
 
     A test carries points to the end of `span`: all points of the snapshot before the one that is left out; or, where
     none is, a tenth of the last snapshot but one that training never saw.

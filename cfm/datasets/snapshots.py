@@ -16,12 +16,15 @@ import numpy as np
 
 from cfm.datasets import TimeCourse
 from cfm.datasets._time_course import Course
+from cfm.datasets._whitening import constant_columns, whitening
 from cfm.datasets.base import Prepared
 from cfm.datasets.reading.cells import Cells, read_cells
+from cfm.datasets.reading.columns import some
 from cfm.datasets.reading.sources import Source
+from cfm.datasets.reading.time_labels import bare
 from cfm.errors import UserError
 from cfm.settings import LATER, Sizes
-from cfm.types import Floats, Points
+from cfm.types import Floats, Indices, Points
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,10 @@ class Snapshots(TimeCourse):
         at = tuple(map(float, range(len(cells.labels))))
         if self.spacing == "observed":
             if cells.observed is None:
+                pasted = ", ".join(f"{bare(label)}: ..." for label in cells.labels)
                 raise UserError(
-                    f"{self.file}: spacing: observed: the labels of '{self.labels}' are no numbers in order: give their "
-                    f"numbers, times: {{{', '.join(f'{label}: ...' for label in cells.labels)}}}"
+                    f"{self.file}: spacing: observed: the labels of '{self.labels}' are no numbers in this order: give "
+                    f"the entry their numbers, times: {{{pasted}}}"
                 )
             first, last = cells.observed[0], cells.observed[-1]
             at = tuple((time - first) / (last - first) * at[-1] for time in cells.observed)
@@ -131,10 +135,21 @@ class Snapshots(TimeCourse):
         if self.whiten == "none":
             return np.zeros(self.dims), np.ones(self.dims)
         fitted = cells.points if self.whiten == "all" else cells.points[cells.time != self.left_out]
-        constant = np.flatnonzero(fitted.min(0) == fitted.max(0))
+        constant = constant_columns(fitted)
         if constant.size:
-            raise UserError(f"{self.file}: column {constant[0]} of '{self.matrix}' is constant: it cannot be whitened")
-        return fitted.mean(0), fitted.std(0)
+            raise UserError(f"{self.file}: {self._why_not_whitened(fitted, constant)}")
+        return whitening(fitted)
+
+    def _why_not_whitened(self, points: Floats, constant: Indices) -> str:
+        first, spread = int(constant[0]), points.std(0)
+        rounding = f" but for rounding (its standard deviation is {spread[first]:.2g}, the largest {spread.max():.2g})"
+        exact = points[:, first].min() == points[:, first].max()
+        others = f", and so {'is' if len(constant) == 2 else 'are'} {some(constant[1:])}" if len(constant) > 1 else ""
+        mend = f"dims: {first} takes those before it" if first else "take it out of the matrix in the file"
+        return (
+            f"column {first} of '{self.matrix}' is constant{'' if exact else rounding}{others}: it cannot be whitened; "
+            f"{mend}, or say whiten: none"
+        )
 
 
 DATASET = Snapshots

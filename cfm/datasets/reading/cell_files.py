@@ -30,7 +30,7 @@ _CONVERT = {
     ".npy": "np.savez(file, X=matrix, t=times)",
     ".csv": "t = pandas.read_csv(file); np.savez(file, X=t[coordinates].to_numpy(), t=t[time].to_numpy(str))",
 }
-_CONVERT |= {ending: _CONVERT[".csv"] for ending in (".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet", ".xlsx")}
+_CONVERT |= dict.fromkeys((".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet", ".xlsx"), _CONVERT[".csv"])
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def open_cells(path: Path) -> AbstractContextManager[CellFile]:
 
 
 class Opened(AbstractContextManager[Any]):
-    """Opens a file at the beginning of a `with` statement, closes it at the end, and says in one line what went wrong."""
+    """Opens a file at the beginning of a `with` statement, closes it at the end, says in one line what went wrong."""
 
     def __init__(self, path: Path, kind: Callable[[Path], Any]) -> None:
         self.path, self.kind = path, kind
@@ -129,7 +129,7 @@ class NpzFile:
     def matrix(self, name: str) -> Matrix:
         array = self._array(name)
         require_numbers(self.path, name, array.dtype, array.shape)
-        return Matrix(*array.shape, lambda dims, rows: array[rows, :dims].astype(np.float64))
+        return Matrix(len(array), array.shape[1], lambda dims, rows: array[rows, :dims].astype(np.float64))
 
     def _array(self, name: str) -> Array:
         require(self.path, "array", name, self.stored.files)

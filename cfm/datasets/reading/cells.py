@@ -17,7 +17,7 @@ from cfm.types import Array, Flags, Floats, Indices
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells in the order of their file: `names` (n,), `points` (n, dims) in its units, `time` (n,), places in `labels`.
+    """Cells in the order of their file: `names` (n,), `points` (n, dims) in its units, `time` (n,): place in `labels`.
 
     `labels` are the times in order; `observed` are they as numbers, ascending or descending, if they are known as such.
     `notes`: what a user may want to know of how they were read, a line each.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cfm.types import Array, Indices
 
 # What became of missing values when somebody turned numbers or categories into text.
 _MISSING = ("", "nan", "NaN", "NaT", "<NA>")
+_BOOL = ("False", "True")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -43,11 +43,11 @@ class Column:
         return Column(codes - (len(used) - len(kept)), values, numbers, self.ordered, self.dates)
 
     def find(self, asked: str | float) -> list[int]:
-        """The values that a name or number of the configuration means: the one that reads so, else those equal to it."""
+        """The values that a name or number of the configuration means: what reads so, else those equal to it."""
         text = asked if isinstance(asked, str) else number_text(asked)
         if text in self.values:
             return [self.values.index(text)]
-        if all(value in ("True", "False") for value in self.values):
+        if all(value in _BOOL for value in self.values):
             return [k for k, value in enumerate(self.values) if value == text.capitalize()]
         number = as_number(text)
         return [k for k, value in enumerate(self.values) if number is not None and as_number(value) == number]
@@ -66,43 +66,49 @@ def number_text(value: Any) -> str:
     return str(int(value)) if np.isfinite(value) and float(value).is_integer() else str(value)
 
 
-def column_of(array: npt.ArrayLike) -> Column | None:
+def column_of(array: Array) -> Column | None:
     """The column that an array (n,) is, of text, numbers, booleans or dates; None if it is none of these."""
-    array = np.asarray(array)
-    kind = array.dtype.kind
-    if array.ndim != 1 or kind not in "fiubUSTMm":
+    if array.ndim != 1 or array.dtype.kind not in "fiubUSTMm":
         return None
-    if kind == "S":
-        array = np.char.decode(array, "utf-8")
-    if kind == "T":
-        array = array.astype(object).astype(str)
     values, codes = np.unique(array, return_inverse=True)
+    return coded(values, codes)
+
+
+def coded(values: Array, codes: Indices, ordered: bool = False) -> Column:
+    """The column of cells that have the values (k,) at the places `codes` (n,), -1 for none.
+
+    Without the values that stand for none, and with those that read alike as one. TypeError if they are no text,
+    numbers, booleans or dates.
+    """
+    kind = values.dtype.kind
     if kind in "Mm":
-        return _column([None if np.isnat(v) else _date(v) for v in values], codes, dates=True)
-    if kind in "fiub":
-        found = [None if kind == "f" and np.isnan(v) else number_text(v) for v in values]
-        return _column(found, codes, numbers=True)
-    return _column([str(v) for v in values], codes)
+        texts = [None if np.isnat(value) else _date(value) for value in values]
+    else:
+        texts = [_text(value) for value in values.tolist()] if kind != "f" else [_text(value) for value in values]
+    told = [text for text in texts if text is not None and text not in _MISSING]
+    kept = {text: place for place, text in enumerate(dict.fromkeys(told))}
+    places = np.array([kept.get(text or "", -1) for text in texts] + [-1])
+    numeric = kind in "fiub" or (kind == "O" and all(not isinstance(value, str | bytes) for value in values))
+    numbers = tuple(float(text == "True") if text in _BOOL else float(text) for text in kept) if numeric else None
+    return Column(places[codes], tuple(kept), numbers, ordered, kind in "Mm")
+
+
+def _text(value: Any) -> str | None:
+    """A value as text, None where it stands for none; TypeError if it is nothing that a column has."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, str):
+        return str(value)
+    if value is None or value != value:
+        return None
+    if isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating):
+        return number_text(value)
+    raise TypeError(f"{type(value).__name__} is neither text nor a number")
 
 
 def _date(value: np.datetime64 | np.timedelta64) -> str:
     """Without the hours if it is midnight."""
     return re.sub(r"T00:00:00(\.0+)?$", "", str(value))
-
-
-def _column(
-    values: Iterable[str | None], codes: Indices, numbers: bool = False, ordered: bool = False, dates: bool = False
-) -> Column:
-    """Without the values that stand for none, and with those that read alike as one."""
-    texts = [None if text is None or text in _MISSING else text for text in values]
-    kept = list(dict.fromkeys(text for text in texts if text is not None))
-    places = np.array([-1 if text is None else kept.index(text) for text in texts] + [-1])
-    told = tuple(_told(text) for text in kept) if numbers else None
-    return Column(places[codes], tuple(kept), told, ordered, dates)
-
-
-def _told(text: str) -> float:
-    return float(text == "True") if text in ("True", "False") else float(text)
 
 
 def some(values: Iterable[object]) -> str:

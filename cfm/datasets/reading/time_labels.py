@@ -31,7 +31,7 @@ _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # of YAM
 
 @dataclass(frozen=True)
 class Order:
-    """`labels` of the times in order; as numbers, if known; `places`: where every value of the column went, -1 nowhere."""
+    """`labels` of the times in order; as numbers, if known; `places`: where every value of the column went, or -1."""
 
     labels: tuple[str, ...]
     observed: tuple[float, ...] | None
@@ -61,9 +61,7 @@ def in_order(path: Path, name: str, column: Column, times: Times | None) -> Orde
         raise UserError(f"{where}: {_doubt(column)}; {_what_to_write(column.values)}")
     _refuse_equal(where, column.values, numbers)
     order = np.argsort(numbers)
-    return Order(
-        tuple(column.values[k] for k in order), tuple(float(numbers[k]) for k in order), np.argsort(order), ()
-    )
+    return Order(tuple(column.values[k] for k in order), tuple(float(numbers[k]) for k in order), np.argsort(order), ())
 
 
 def numbers_in(labels: Sequence[str]) -> list[float] | None:
@@ -133,7 +131,8 @@ def _told(where: str, column: Column, times: Times) -> Order:
     goes = np.full(len(column.values), -1)
     for place, group in enumerate(groups):
         goes[[column.values.index(name) for name in group]] = place
-    unused = [value for value in column.values if value not in names] + (["no label"] if (column.codes < 0).any() else [])
+    unused = [value for value in column.values if value not in names]
+    unused += ["no label"] if (column.codes < 0).any() else []
     count = int((np.append(goes, -1)[column.codes] < 0).sum())
     note = f"{count} of {len(column)} cells are not used, since `times` does not name their label: {some(unused)}"
     labels = tuple(" + ".join(group) for group in groups)
@@ -152,23 +151,24 @@ def _refuse_equal(where: str, labels: Sequence[str], numbers: Sequence[float]) -
     for k, number in enumerate(numbers):
         if number in numbers[:k]:
             one, other = labels[numbers.index(number)], labels[k]
-            pasted = ", ".join(f"{_bare(label)}: {number_text(n)}" for label, n in zip(labels, numbers, strict=True))
+            pasted = ", ".join(f"{bare(label)}: {number_text(n)}" for label, n in zip(labels, numbers, strict=True))
             raise UserError(
-                f"{where}: '{one}' and '{other}' are the same number: write them alike in the file, or say in the entry "
-                f"that they are one time: times: {{{pasted}}}"
+                f"{where}: '{one}' and '{other}' are the same number: write them alike in the file, or say in the "
+                f"entry that they are one time: times: {{{pasted}}}"
             )
 
 
 def _doubt(column: Column) -> str:
     if column.dates:
-        return f"dates are no numbers: {some(column.values)}"
-    return f"the order of these labels is in doubt: {some(column.values)}"
+        return f"dates are not taken for times: {some(column.values)}"
+    hyphen = " (a hyphen may be a minus)" if any(re.search(r"\D-[0-9]", label) for label in column.values) else ""
+    return f"the order of these labels is in doubt{hyphen}: {some(column.values)}"
 
 
 def _what_to_write(labels: Sequence[str]) -> str:
     if len(labels) > _MOST:
         return f"{len(labels)} different ones are hardly times: is it the right column?"
-    return f"if this is it, write into the entry {proposal(labels)}"
+    return f"write them into the entry, in their order: {proposal(labels)}"
 
 
 def proposal(labels: Sequence[str]) -> str:
@@ -176,7 +176,7 @@ def proposal(labels: Sequence[str]) -> str:
     if len(labels) > _MOST:
         return "times: [...]"
     ordered = sorted(labels, key=lambda text: [*_natural(text)])
-    return f"times: [{', '.join(map(_bare, ordered))}]"
+    return f"times: [{', '.join(map(bare, ordered))}]"
 
 
 def _natural(text: str) -> list[tuple[int, float, str]]:
@@ -184,7 +184,7 @@ def _natural(text: str) -> list[tuple[int, float, str]]:
     return [(0, float(part), "") if k % 2 else (1, 0.0, part) for k, part in enumerate(parts)]
 
 
-def _bare(label: str) -> str:
-    """As YAML reads it back as text."""
+def bare(label: str) -> str:
+    """A label as YAML reads it back as text, within brackets too."""
     safe = _BARE.fullmatch(label) and label.lower() not in _WORDS
     return label if safe else json.dumps(label, ensure_ascii=False)
