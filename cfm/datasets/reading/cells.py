@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cfm.datasets.reading.cell_files import open_cells
 from cfm.datasets.reading.columns import Column, some
+from cfm.datasets.reading.open_cells import open_cells
 from cfm.datasets.reading.time_labels import Times, in_order
 from cfm.errors import UserError
 from cfm.types import Array, Flags, Floats, Indices
@@ -17,10 +17,10 @@ from cfm.types import Array, Flags, Floats, Indices
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells in the order of their file: `names` (n,), `points` (n, dims) in its units, `time` (n,): place in `labels`.
+    """Cells in the order of their file: `names` (n,), `points` (n, dims) in its units, `time` (n,).
 
-    `labels` are the times in order; `observed` are they as numbers, ascending or descending, if they are known as such.
-    `notes`: what a user may want to know of how they were read, a line each.
+    `time` is the place in `labels`, which are the times in order; `observed` are they as numbers, ascending or
+    descending, if they are known as such. `notes`: what a user may want to know of how they were read, a line each.
     """
 
     names: Array
@@ -34,7 +34,7 @@ class Cells:
 def read_cells(
     path: Path, matrix: str, labels: str, select: Mapping[str, str], dims: int, times: Times | None = None
 ) -> Cells:
-    """The cells of a file whose columns have the values of `select`: the first `dims` columns of the matrix, all finite.
+    """The cells whose columns have the values of `select`: the first `dims` columns of the matrix, all finite.
 
     npz: matrix and columns are arrays by name. h5ad and zarr: the matrix is in obsm, `X`, or one of the `layers/`; the
     columns are of obs. `times`: see `in_order`. `UserError` if there are none, or they have no times.

@@ -11,6 +11,7 @@ from cfm.config import Config
 from cfm.files import read_arrays
 from cfm.results.figures._flows import bare, bounding_box, first_samples, height, legend, tell_failure
 from cfm.results.figures.base import COLOURS, Kind, methods_shown
+from cfm.results.labels import dataset_label
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         panel(axis, first_samples(config, experiment, settings, dataset, method), data)
         axis.set_title(textwrap.fill(config.methods[method].entry.label, 34))
     legend(figure, axes, ["cells of other times", "seen at the time left out", "start", "carried there"])
-    figure.suptitle(config.datasets[dataset].entry.label, fontsize=11, x=0.01, horizontalalignment="left")
+    figure.suptitle(dataset_label(config, experiment, dataset), fontsize=11, x=0.01, horizontalalignment="left")
     return figure
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from cfm.config import Config
 from cfm.results.figures.base import datasets_shown, kind_of, methods_shown
+from cfm.results.labels import dataset_label
 from cfm.settings import Figure
 
 _WIDTH = 1400  # pixels: sharp on a screen twice as fine as the page's column is wide
@@ -55,7 +56,9 @@ def figures(config: Config, experiment: str) -> list[FigureView]:
         shown = datasets_shown(config, experiment, figure)
         datasets: Sequence[str | None] = shown if kind.per_dataset else (None,)
         drawn = {dataset: _picture(config, experiment, name, figure, dataset) for dataset in datasets}
-        absent = [config.datasets[d].entry.label if d else name for d, picture in drawn.items() if picture is None]
+        absent = [
+            dataset_label(config, experiment, d) if d else name for d, picture in drawn.items() if picture is None
+        ]
         pictures = [picture for picture in drawn.values() if picture is not None]
         found.append(FigureView(name, figure.caption, pictures, absent, _NOT_KEPT.get(kind.shows)))
     return found
@@ -67,7 +70,7 @@ def _picture(config: Config, experiment: str, name: str, figure: Figure, dataset
     if shown is None:
         return None
     source, width, height = embed(shown)
-    label = config.datasets[dataset].entry.label if dataset else None
+    label = dataset_label(config, experiment, dataset) if dataset else None
     methods = ", ".join(config.methods[m].entry.label for m in methods_shown(config, experiment, figure, dataset))
     kind = str(importlib.import_module(f"cfm.results.figures.{figure.kind}").__doc__).split("\n")[0]
     alternative = f"{kind}{f' Data: {label}.' if label else ''} Methods: {methods}."

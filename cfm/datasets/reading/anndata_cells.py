@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfm.datasets.reading.cell_files import Matrix, require, require_numbers
+from cfm.datasets.reading.cell_file import Matrix, require, require_numbers
 from cfm.datasets.reading.columns import Column, coded, some
 from cfm.errors import UserError
 from cfm.files import check_archive
@@ -51,7 +51,7 @@ class AnnDataFile:
         series = self.obs[name]
         try:
             if isinstance(series.dtype, pd.CategoricalDtype):
-                codes, values = series.cat.codes.to_numpy(np.int64), series.cat.categories.to_numpy()
+                codes, values = series.cat.codes.to_numpy().astype(np.int64), series.cat.categories.to_numpy()
                 column = coded(values, codes, bool(series.cat.ordered))
                 return column.of(np.arange(len(column)))
             found, distinct = pd.factorize(series, sort=True)
