@@ -54,8 +54,8 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         panel(axis, first_samples(config, experiment, settings, dataset, method), data, clouds, shown)
         axis.set_title(textwrap.fill(config.methods[method].entry.label, 34))
     left_out = len(data.times) < len(data.label_times)
-    words = ["cells of other times", "seen at the time left out"] if left_out else ["cells trained on", "cells seen there"]
-    legend(figure, axes, [*words, "start", "carried there"])
+    others, there = ("of other times", "seen at the time left out") if left_out else ("trained on", "cells seen there")
+    legend(figure, axes, [f"cells {others}", there, "start", "carried there"])
     title = dataset_label(config, experiment, dataset) + _which(shown)
     figure.suptitle(title, fontsize=11, x=0.01, horizontalalignment="left")
     return figure
