@@ -8,6 +8,7 @@ tuple[X, ...], dict[str, X] and dataclasses of these.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import math
 import re
@@ -198,7 +199,7 @@ def _convert(kind: Any, value: Any, where: Where, partial: bool) -> Any:
     if origin is typing.Literal:
         return check_name(str(value), arguments, where.keys[-1], where)
     if origin in (types.UnionType, typing.Union):
-        return None if value is None else _convert(arguments[0], value, where, partial)
+        return None if value is None else _convert(_arm(arguments, value), value, where, partial)
     if origin is tuple:
         if not isinstance(value, list):
             _wrong("a list", value, where)
@@ -216,10 +217,21 @@ def _convert(kind: Any, value: Any, where: Where, partial: bool) -> Any:
     return value
 
 
+def _arm(kinds: tuple[Any, ...], value: Any) -> Any:
+    """The kind of a union that a value is meant as: by its form, a list, a mapping or one of the others."""
+    known = [kind for kind in kinds if kind is not type(None)]
+    form = dict if isinstance(value, dict) else tuple if isinstance(value, list) else None
+    number = type(value) in (int, float)
+    fitting = [kind for kind in known if typing.get_origin(kind) is form and (kind is float) == number]
+    return (fitting or known)[0]
+
+
 def _wrong(expected: str, value: Any, where: Where) -> typing.NoReturn:
     hint = ""
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
         hint = f"; YAML reads {value} as text, write {float(value)!r}"
+    if expected == _NAMES[str] and isinstance(value, int | float | datetime.date):
+        hint = "; write it in quotes, since YAML reads it as something else"
     shown = repr(value)
     shown = shown if len(shown) <= 2 * _SHOWN else f"{shown[: 2 * _SHOWN]}..."
     raise UserError(f"{where}: {expected} is expected, got {shown}{hint}")

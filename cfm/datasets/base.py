@@ -11,7 +11,7 @@ import numpy as np
 
 from cfm.rng import stream
 from cfm.settings import Sizes
-from cfm.types import Indices, Points
+from cfm.types import Floats, Indices, Points
 
 SPLITS = ("train", "val", "test", "test_large")
 
@@ -42,16 +42,6 @@ class Dataset:
         """Are there snapshots at several times, of which one may be left out?"""
         return False
 
-    @property
-    def times(self) -> tuple[float, ...]:
-        """When the marginals that are trained on were observed, ascending."""
-        return (0.0, 1.0)
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """From when to when the samplers carry the test set; not the whole of `times` where a time is left out."""
-        return (0.0, 1.0)
-
     def problem(self) -> str | None:
         """What is wrong with the settings together, in one line; None if nothing is."""
         return None
@@ -70,11 +60,15 @@ class Dataset:
     def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
         """The finite samples by name, float32 of shape (n, dim).
 
-        `{split}_{k}`, split train or val, for every marginal k of `times` that is stored; `test_0` and `test_1` (and
-        the same of `test_large`) at the start, if it is stored, and at the end of `span`. `sizes` is None where an
-        experiment gives none: that is for data that have their own.
+        `{split}_{k}`, split train or val, for every marginal k of `Prepared.times` that is stored; `test_0` and
+        `test_1` (and the same of `test_large`) at the start, if it is stored, and at the end of its `span`. `sizes` is
+        None where an experiment gives none: that is for data that have their own.
         """
         raise NotImplementedError
+
+    def prepared(self, sizes: Sizes | None) -> Prepared:
+        """These samples with what is known of them; two marginals, at times 0 and 1, unless a family says others."""
+        return Prepared(self.prepare(sizes), self.dim, self.gaussian_source)
 
     def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         """N fresh points of the last marginal (for the `oracle` control)."""
@@ -97,10 +91,14 @@ class Dataset:
 class Prepared:
     """The prepared samples of a data set, as read from its `data.npz`.
 
-    `times`, `span`: see `Dataset`. `paired`: the stored source points belong to the target points in the same rows.
+    `times`: when the marginals that are trained on were observed, ascending. `span`: from when to when the samplers
+    carry the test set. `paired`: the stored source points belong to the target points in the same rows.
     What is known of the bridge between them is in the arrays `bridge_...`. Points with `{split}_log_weight` beside them
     stand for the target by these weights. Points with `{split}_label` beside them, (n, 1), belong to these classes.
     `failure`: why there are none, if preparing them has failed.
+
+    Of a time course, the left-out time too: `time_labels`, what its times are called, and `label_times`, when they are.
+    Of whitened points `whiten_mean` and `whiten_scale`, (dim,): points * scale + mean are in the original units.
     """
 
     arrays: Mapping[str, Points]
@@ -110,6 +108,10 @@ class Prepared:
     times: tuple[float, ...] = (0.0, 1.0)
     span: tuple[float, float] = (0.0, 1.0)
     failure: str | None = None
+    time_labels: tuple[str, ...] = ()
+    label_times: tuple[float, ...] = ()
+    whiten_mean: Floats | None = None
+    whiten_scale: Floats | None = None
 
     @property
     def from_noise(self) -> bool:

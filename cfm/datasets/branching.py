@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cfm.datasets import TimeCourse
+from cfm.datasets._time_course import Course
+from cfm.datasets.base import Prepared
 from cfm.rng import DATA_SEED, stream
 from cfm.settings import Sizes
 from cfm.types import Floats, Points
@@ -54,13 +56,23 @@ class Branching(TimeCourse):
     """Snapshots of `cells` cells each, at times 0, 1, ..."""
 
     cells: int
+    snapshots: int
+    left_out: int
 
     @property
     def dim(self) -> int:
         return len(_MEAN)
 
-    def prepare(self, sizes: Sizes | None) -> dict[str, Points]:
-        return self.arrays([draw(self.cells, t, stream(DATA_SEED, f"branching/{t}")) for t in range(self.snapshots)])
+    @property
+    def course(self) -> Course:
+        return Course.counted(self.snapshots, self.left_out)
+
+    def problem(self) -> str | None:
+        return self.course.problem()
+
+    def prepared(self, sizes: Sizes | None) -> Prepared:
+        points = [draw(self.cells, t, stream(DATA_SEED, f"branching/{t}")) for t in range(self.snapshots)]
+        return self.of_course(self.course, points)
 
     def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         return draw(n, self.left_out, rng)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cfm.config import Config
+from cfm.results.labels import dataset_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,9 @@ def columns(config: Config, experiment: str) -> list[Column]:
         if group is not None and group not in found:
             members = tuple(n for n in names if config.datasets[n].group == group)
             found[group] = Column(group, f"{named.group_label}, mean", members, named.entry.paper)
-        found[name] = Column(name, named.entry.label, (name,), None if group else named.entry.paper)
+        found[name] = Column(
+            name, dataset_label(config, experiment, name), (name,), None if group else named.entry.paper
+        )
     return list(found.values())
 
 

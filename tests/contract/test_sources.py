@@ -151,7 +151,7 @@ def test_a_host_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPat
 
 
 def _dataset(file: str, url: str | None, left_out: int = 1, sha256: str = SHA256) -> Snapshots:
-    return Snapshots(4, left_out, file, "pcs", "t", dims=5, sha256=sha256, url=url)
+    return Snapshots(file, "pcs", "t", 5, snapshots=4, left_out=left_out, sha256=sha256, url=url)
 
 
 def test_all_files_are_fetched_once_and_one_failure_stops_no_other(
@@ -169,3 +169,21 @@ def test_all_files_are_fetched_once_and_one_failure_stops_no_other(
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines if not line.startswith("downloading")] == ["warning", "error"]
     assert fetch_all(datasets[3:]) == 0 and fetch_all(datasets[:1]) == 0
+
+
+def test_a_folder_is_a_file_where_it_ends_in_zarr_and_changes_with_what_is_in_it(tmp_path: Path) -> None:
+    store = tmp_path / "given/cells.zarr"
+    (store / "obs").mkdir(parents=True)
+    (store / "obs/t").write_bytes(b"1")
+    source = Source("cells.zarr")
+    assert source.verified() == store and source.unavailable_reason() is None
+    first = source.stamp()
+    assert first == source.stamp()
+    (store / "obs/t").write_bytes(b"12")
+    second = source.stamp()
+    (store / "obs/u").write_bytes(b"")
+    assert len({first, second, source.stamp()}) == 3
+    with pytest.raises(UserError, match=r"cells.zarr: sha256: a folder has none: leave it out, or name a file$"):
+        Source("cells.zarr", sha256=SHA256).verified()
+    (tmp_path / "given/cells.h5ad").mkdir()
+    assert Source("cells.h5ad").find() is None

@@ -9,7 +9,6 @@ import pytest
 
 from cfm import config as configuration
 from cfm.datasets._time_course import split
-from cfm.datasets.base import Prepared
 from cfm.datasets.branching import Branching, draw, flow, velocity
 from cfm.datasets.snapshots import Snapshots
 from cfm.rng import stream
@@ -35,16 +34,16 @@ def _snapshots(cells: dict[str, Any], left_out: int = 1, **settings: Any) -> Sna
 
 def test_what_is_observed_and_where_the_test_goes(cells: dict[str, Any]) -> None:
     """Days 2, 3, 4, 7 are times 0 to 3; all cells before the left-out time are carried to it."""
-    data = _snapshots(cells, left_out=2, whiten="none")
+    data = _snapshots(cells, left_out=2, whiten="none").prepared(None)
     assert (data.times, data.span, data.dim, data.gaussian_source) == ((0.0, 1.0, 3.0), (1.0, 2.0), 5, False)
-    arrays = data.prepare(None)
+    arrays = data.arrays
     assert set(arrays) == {f"{s}_{k}" for s in ("train", "val") for k in range(3)} | {"test_0", "test_1"}
     of_day = [cells["pcs"][cells["day"] == day][:, :5] for day in DAYS]
     np.testing.assert_array_equal(arrays["test_0"], of_day[1])
     np.testing.assert_array_equal(arrays["test_1"], of_day[2])
     for k, snapshot in enumerate((of_day[0], of_day[1], of_day[3])):
         assert {*map(bytes, arrays[f"train_{k}"])} < {*map(bytes, snapshot)}
-    around = Prepared(arrays, 5, False, times=data.times, span=data.span).around_span()
+    around = data.around_span()
     assert around.times == (0.0, 1.0) and around.span == (0.0, 0.5)
 
 
@@ -148,7 +147,8 @@ def test_the_real_files(name: str, counts: tuple[int, ...], dim: int) -> None:
     k = data.left_out
     assert [len(arrays["test_0"]), len(arrays["test_1"])] == [counts[k - 1], counts[k]]
     assert arrays["test_1"].shape[1] == data.dim == dim
-    everything = np.concatenate(data._read())
+    mean, scale = data._whitening(data.cells())
+    everything = (data.cells().points - mean) / scale
     assert len(everything) == sum(counts) and np.isfinite(everything).all()
     if data.whiten == "all":
         np.testing.assert_allclose(everything.mean(0), 0, atol=1e-5)

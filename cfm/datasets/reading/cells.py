@@ -1,108 +1,79 @@
-"""Reading cells: a matrix and a time label from an npz or h5ad file, or one line that says what is wrong with it."""
+"""Reading cells: their coordinates, times and names from a file, or one line that says what is wrong with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from cfm.datasets.reading.columns import Column, some
+from cfm.datasets.reading.open_cells import open_cells
+from cfm.datasets.reading.time_labels import Times, in_order
 from cfm.errors import UserError
-from cfm.files import check_archive
+from cfm.types import Array, Flags, Floats, Indices
 
-Columns = dict[str, npt.NDArray[Any]]
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells in the order of their file: `names` (n,), `points` (n, dims) in its units, `time` (n,).
+
+    `time` is the place in `labels`, which are the times in order; `observed` are they as numbers, ascending or
+    descending, if they are known as such. `notes`: what a user may want to know of how they were read, a line each.
+    """
+
+    names: Array
+    points: Floats
+    time: Indices
+    labels: tuple[str, ...]
+    observed: tuple[float, ...] | None
+    notes: tuple[str, ...] = ()
 
 
 def read_cells(
-    path: Path, matrix: str, labels: str, select: Mapping[str, str], dims: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The first `dims` columns of the matrix (cells x columns) and the time of every cell, both finite.
+    path: Path, matrix: str, labels: str, select: Mapping[str, str], dims: int, times: Times | None = None
+) -> Cells:
+    """The cells whose columns have the values of `select`: the first `dims` columns of the matrix, all finite.
 
-    npz: both are arrays by name. h5ad: the matrix is in obsm, the time is a column of obs. `select` keeps the cells
-    whose column has the given value.
+    npz: matrix and columns are arrays by name. h5ad and zarr: the matrix is in obsm, `X`, or one of the `layers/`; the
+    columns are of obs. `times`: see `in_order`. `UserError` if there are none, or they have no times.
     """
-    read = {".npz": _read_npz, ".h5ad": _read_h5ad}.get(path.suffix)
-    if read is None:
-        raise UserError(f"{path}: a file that ends in .npz or .h5ad is expected")
-    try:
-        values, columns = read(path, matrix, [labels, *select])
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__}: {' '.join(str(error).split())})") from error
-    if values.ndim != 2 or values.dtype.kind not in "fiu":
-        raise UserError(f"{path}: '{matrix}' is no matrix of numbers: {values.dtype} of shape {values.shape}")
-    for name, column in columns.items():
-        if column.shape != values.shape[:1]:
-            raise UserError(f"{path}: '{name}' has shape {column.shape}, a value per cell ({len(values)}) is expected")
-    if not 1 <= dims <= values.shape[1]:
-        raise UserError(f"{path}: dims: {dims} columns are asked for, '{matrix}' has {values.shape[1]}")
-    kept = _selected(path, columns, select)
-    points = np.asarray(values[:, :dims], np.float64)[kept]
-    bad = np.flatnonzero(~np.isfinite(points).all(1))
-    if bad.size:
-        raise UserError(
-            f"{path}: '{matrix}': {bad.size} of {len(points)} cells have NaN or infinite values "
-            f"(the first is row {np.flatnonzero(kept)[bad[0]]}): remove them from the file"
-        )
-    return points, _times(path, labels, columns[labels][kept])
+    with open_cells(path) as file:
+        coordinates = file.matrix(matrix)
+        columns = {name: file.column(name) for name in (labels, *select)}
+        for name, column in columns.items():
+            if len(column) != coordinates.cells:
+                raise UserError(
+                    f"{path}: '{name}' has shape ({len(column)},), a value per cell ({coordinates.cells}) is expected"
+                )
+        if not 1 <= dims <= coordinates.columns:
+            raise UserError(f"{path}: dims: {dims} columns are asked for, '{matrix}' has {coordinates.columns}")
+        kept = np.flatnonzero(_selected(path, columns, select))
+        found = columns[labels].of(kept)
+        order = in_order(path, labels, found, times)
+        time = np.append(order.places, -1)[found.codes]
+        kept, time = kept[time >= 0], time[time >= 0]
+        points = coordinates.first(dims, kept)
+        bad = np.flatnonzero(~np.isfinite(points).all(1))
+        if bad.size:
+            raise UserError(
+                f"{path}: '{matrix}': {bad.size} of {len(points)} cells have NaN or infinite values "
+                f"(the first is row {kept[bad[0]]}): remove them from the file"
+            )
+        return Cells(file.names(coordinates.cells)[kept], points, time, order.labels, order.observed, order.notes)
 
 
-def _selected(path: Path, columns: Columns, select: Mapping[str, str]) -> npt.NDArray[np.bool_]:
+def _selected(path: Path, columns: Mapping[str, Column], select: Mapping[str, str]) -> Flags:
     kept = np.ones(len(next(iter(columns.values()))), bool)
     for name, value in select.items():
-        present = columns[name].astype(str)
-        if value not in present:
-            raise UserError(f"{path}: no cell has {name} '{value}'; there are: {_some(np.unique(present))}")
-        kept &= present == value
+        places = columns[name].find(value)
+        if not places:
+            raise UserError(f"{path}: no cell has {name} '{value}'; there are: {some(columns[name].values)}")
+        if len(places) > 1:
+            alike = some(columns[name].values[k] for k in places)
+            raise UserError(f"{path}: {name} '{value}' may be any of {alike}: write it as one of them")
+        kept &= columns[name].codes == places[0]
     if not kept.any():
         raise UserError(f"{path}: no cell has {' and '.join(f'{n} {v!r}' for n, v in select.items())}")
     return kept
-
-
-def _times(path: Path, name: str, labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    try:
-        if labels.dtype.kind in "mM":
-            raise TypeError
-        times = labels.astype(np.float64)
-    except (TypeError, ValueError):
-        found = _some(np.unique(labels.astype(str)))
-        raise UserError(f"{path}: '{name}': a time is a number, found: {found}: number the times 0, 1, ...") from None
-    bad = np.flatnonzero(~np.isfinite(times))
-    if bad.size:
-        raise UserError(f"{path}: '{name}': {bad.size} of {len(times)} cells have no time (NaN): remove them")
-    return times
-
-
-def _read_npz(path: Path, matrix: str, names: list[str]) -> tuple[npt.NDArray[Any], Columns]:
-    check_archive(path)
-    with np.load(path, allow_pickle=False) as stored:
-        for name in (matrix, *names):
-            _check(path, "array", name, stored.files)
-        return stored[matrix], {name: stored[name] for name in names}
-
-
-def _read_h5ad(path: Path, matrix: str, names: list[str]) -> tuple[npt.NDArray[Any], Columns]:
-    import h5py
-    from anndata.io import read_elem
-
-    with h5py.File(path) as file:
-        _check(path, "matrix in obsm:", matrix, file["obsm"])
-        obs: Any = read_elem(file["obs"])
-        for name in names:
-            _check(path, "column of obs:", name, obs.columns)
-        values: Any = read_elem(file["obsm"][matrix])
-        values = values.toarray() if hasattr(values, "toarray") else values
-        return np.asarray(values), {name: np.asarray(obs[name]) for name in names}
-
-
-def _check(path: Path, what: str, name: str, present: Iterable[str]) -> None:
-    if name not in present:
-        raise UserError(f"{path}: no {what} '{name}'; there are: {_some(present)}")
-
-
-def _some(values: Iterable[object]) -> str:
-    texts = [str(value) for value in values]
-    return ", ".join(texts[:12]) + (f" and {len(texts) - 12} more" if len(texts) > 12 else "") or "none"

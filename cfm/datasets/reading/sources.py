@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from cfm.errors import UserError
 from cfm.files import atomic
+from cfm.fingerprint import digest, file_digest
 
 if TYPE_CHECKING:
     from cfm.datasets.base import Dataset
@@ -42,9 +43,17 @@ class Source:
     url: str | None = None
 
     def find(self) -> Path | None:
-        """The file in the folder CFM_DATA, in the cache, or where its name says; None if it is nowhere."""
+        """The file in the folder CFM_DATA, in the cache, or where its name says; None if it is nowhere.
+
+        What ends in .zarr may be a folder.
+        """
         folders = [Path(folder) for folder in (os.environ.get("CFM_DATA"), cache(), ".") if folder]
-        return next((path for path in (folder / self.file for folder in folders) if path.is_file()), None)
+        paths = [folder / self.file for folder in folders]
+        return next((path for path in paths if path.is_file() or (path.is_dir() and self._may_be_folder)), None)
+
+    @property
+    def _may_be_folder(self) -> bool:
+        return Path(self.file).suffix.lower() == ".zarr"
 
     def unavailable_reason(self) -> str | None:
         """Why the file cannot be read, in one line that says where to get it and to put it; None if it is there."""
@@ -57,12 +66,13 @@ class Source:
         return f"{self.file}{known} is not there: {place}"
 
     def stamp(self) -> str | None:
-        """What changes when a file without a checksum is changed."""
+        """What changes when a file without a checksum is changed, or one in a folder."""
         path = self.find()
         if self.sha256 or path is None:
             return None
-        state = path.stat()
-        return f"{state.st_size} bytes, {state.st_mtime_ns}"
+        if path.is_dir():
+            return digest(" ".join(f"{file.relative_to(path)}: {_state(file)}" for file in sorted(path.rglob("*"))))
+        return _state(path)
 
     def verified(self) -> Path:
         """The file; `UserError` if it is not there or has another checksum."""
@@ -70,8 +80,8 @@ class Source:
         if path is None:
             raise UserError(str(reason))
         if self.sha256:
-            from cfm.fingerprint import file_digest
-
+            if path.is_dir():
+                raise UserError(f"{path}: sha256: a folder has none: leave it out, or name a file")
             self._check(path, file_digest(path))
         return path
 
@@ -123,6 +133,11 @@ class Source:
     def _check(self, place: object, found: str) -> None:
         if self.sha256 and found != self.sha256:
             raise UserError(f"{place}: another or a damaged file: its sha256 is {found}, expected {self.sha256}")
+
+
+def _state(path: Path) -> str:
+    state = path.stat()
+    return f"{state.st_size} bytes, {state.st_mtime_ns}"
 
 
 def _megabytes(size: int) -> str:

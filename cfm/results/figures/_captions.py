@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cfm.config import Config
+from cfm.results.labels import dataset_label
 from cfm.settings import Experiment, Figure, Training
 
 
@@ -20,7 +21,7 @@ def caption(
     whole = config.experiments[experiment]
     names = whole.datasets if dataset is None else (dataset,)
     facts = [
-        f"Data: {', '.join(config.datasets[name].entry.label for name in names)}.",
+        f"Data: {', '.join(dataset_label(config, experiment, name) for name in names)}.",
         f"{'Seed' if len(seeds) == 1 else 'Seeds'} {', '.join(map(str, seeds))}.",
         _sizes(config, whole, methods),
         f"Budget '{config.budget}', experiment '{experiment}'.",

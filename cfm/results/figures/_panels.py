@@ -14,6 +14,7 @@ from cfm.artifacts.training_log import read_log
 from cfm.config import Config
 from cfm.metrics import metric_label, metric_of
 from cfm.results.figures.base import COLOURS, SERIES, methods_shown
+from cfm.results.labels import dataset_label
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def grid(config: Config, experiment: str, height: float = 2.2) -> tuple[Canvas, 
         axis.set_axis_off()
     panels = dict(zip(names, axes.flat, strict=False))
     for name, axis in panels.items():
-        axis.set_title(config.datasets[name].entry.label)
+        axis.set_title(dataset_label(config, experiment, name))
     return figure, panels
 
 

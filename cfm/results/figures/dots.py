@@ -9,6 +9,7 @@ from cfm.artifacts.runs import read_runs
 from cfm.config import Config
 from cfm.results.figures._panels import WIDTH, axis_label, beside, dot, log_axis, method_rows, spread, stretch
 from cfm.results.figures.base import COLOURS, Kind, methods_shown
+from cfm.results.labels import dataset_label
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         axis.set_axis_off()
     for axis, name in zip(axes.flat, names, strict=False):
         method_rows(axis, labels)
-        axis.set_title(textwrap.fill(config.datasets[name].entry.label, _TITLE), fontsize="medium")
+        axis.set_title(textwrap.fill(dataset_label(config, experiment, name), _TITLE), fontsize="medium")
         axis.tick_params(axis="x", labelsize="small")
         here = runs[runs.dataset == name]
         stats = spread(here[(here.metric == settings.metrics[0]) & (here.status == "ok")].groupby("method").value)

@@ -12,6 +12,7 @@ from cfm.config import Config
 from cfm.fingerprint import canonical
 from cfm.results.figures._panels import WIDTH, legend, log_axis, side_label, sparse_ticks, spread, stretch
 from cfm.results.figures.base import SERIES, Kind, methods_shown
+from cfm.results.labels import dataset_label
 from cfm.settings import Figure
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
         stats = spread(here[(here.metric == metric) & (here.status == "ok")].groupby("method").value)
         _panel(axes[row, column], stats, set(here[here.status != "ok"].method), series)
     for top, bottom, name in zip(axes[0], axes[-1], names, strict=True):
-        top.set_title(config.datasets[name].entry.label, fontsize="medium")
+        top.set_title(dataset_label(config, experiment, name), fontsize="medium")
         bottom.set_xlabel(_AXES.get(settings.over, settings.over))
     for axis, metric in zip(axes[:, 0], metrics, strict=True):
         axis.set_ylabel(side_label(metric))

@@ -8,6 +8,7 @@ from typing import Any
 
 from cfm.artifacts.training_log import read_log
 from cfm.config import Config
+from cfm.results.labels import dataset_label
 
 _QUANTITIES = {
     "val_w2": "W2 of validation points",
@@ -30,7 +31,7 @@ def curves(config: Config, experiment: str) -> dict[str, Any] | None:
     for (dataset, method), histories in by_pair.items():
         mine = {name: rows for name in _QUANTITIES if (rows := _curve(histories, name))}
         if mine:
-            there = datasets.setdefault(dataset, {"label": config.datasets[dataset].entry.label, "curves": {}})
+            there = datasets.setdefault(dataset, {"label": dataset_label(config, experiment, dataset), "curves": {}})
             there["curves"][method] = {"seeds": len(histories), **mine}
     if not datasets:
         return None

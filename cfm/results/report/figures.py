@@ -14,6 +14,7 @@ from PIL import Image
 from cfm.config import Config
 from cfm.results.figures._failed import failed_figures
 from cfm.results.figures.base import datasets_drawn, kind_of, methods_shown
+from cfm.results.labels import dataset_label
 from cfm.settings import Figure
 
 _WIDTH = 1400  # pixels: sharp on a screen twice as fine as the page's column is wide
@@ -68,7 +69,7 @@ def figures(config: Config, experiment: str) -> list[FigureView]:
         shown = datasets_drawn(config, experiment, figure)
         datasets: Sequence[str | None] = shown if kind.per_dataset or not shown else (None,)
         drawn = {dataset: _picture(config, experiment, name, figure, dataset) for dataset in datasets}
-        labels = {dataset: config.datasets[dataset].entry.label if dataset else name for dataset in datasets}
+        labels = {dataset: dataset_label(config, experiment, dataset) if dataset else name for dataset in datasets}
         failed = {d: note for d in datasets if (note := notes.get((name, d))) is not None}
         absent = [labels[d] for d, picture in drawn.items() if picture is None and d not in failed]
         root = config.layout.root
@@ -84,7 +85,7 @@ def _picture(config: Config, experiment: str, name: str, figure: Figure, dataset
     if shown is None:
         return None
     source, width, height = embed(shown)
-    label = config.datasets[dataset].entry.label if dataset else None
+    label = dataset_label(config, experiment, dataset) if dataset else None
     methods = ", ".join(config.methods[m].entry.label for m in methods_shown(config, experiment, figure, dataset))
     kind = str(importlib.import_module(f"cfm.results.figures.{figure.kind}").__doc__).split("\n")[0]
     alternative = f"{kind}{f' Data: {label}.' if label else ''} Methods: {methods}."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cfm.artifacts.runs import read_runs
 from cfm.config import Config
+from cfm.results.labels import dataset_label
 from cfm.stages import OF_RUNS
 from cfm.workflow.status import RunState, run_states
 
@@ -68,7 +69,7 @@ def _runs(config: Config, experiment: str, states: list[RunState]) -> Runs:
         groups.setdefault((s.dataset, s.method, state, reason, s.log), []).append(s.seed)
     lines = []
     for (dataset, method, state, reason, log), seeds in groups.items():
-        labels = config.datasets[dataset].entry.label, config.methods[method].entry.label
+        labels = dataset_label(config, experiment, dataset), config.methods[method].entry.label
         logs = {stage: path.relative_to(config.layout.root) for stage, path in _logs(log).items()}
         lines.append(RunLine(*labels, seeds, state, reason, logs))
     return Runs({state: counts[state] for state in _STATES if counts[state]}, lines)

@@ -15,6 +15,7 @@ from cfm.artifacts.runs import read_runs
 from cfm.config import Config
 from cfm.errors import UserError
 from cfm.files import read_arrays
+from cfm.results.labels import dataset_label
 from cfm.results.tables._cells import number
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def trajectories(config: Config, experiment: str) -> dict[str, Any] | None:
         if dataset not in datasets:
             target = _target(config.layout.data(experiment, dataset))
             squares[dataset] = _square(x[0], target)
-            label = config.datasets[dataset].entry.label
+            label = dataset_label(config, experiment, dataset)
             datasets[dataset] = {"label": label, "target": _packed(target[:points], *squares[dataset]), "views": {}}
         view = {
             "t": [round(float(time), 4) for time in t],

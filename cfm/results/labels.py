@@ -1,0 +1,31 @@
+"""What a data set is called where numbers are shown: with the name that its file gives to the time left out."""
+
+from __future__ import annotations
+
+from cfm.artifacts.data import time_labels
+from cfm.config import Config
+from cfm.datasets.reading.columns import as_number
+from cfm.datasets.snapshots import Snapshots
+
+
+def dataset_label(config: Config, experiment: str, dataset: str) -> str:
+    """The label of a data set: "my cells, day 8 left out", or "t=1 left out" where its prepared data are not kept.
+
+    Also where the file counts its times 0, 1, ... as we do.
+    """
+    named = config.datasets[dataset]
+    cells = named.dataset
+    if named.group is None or not isinstance(cells, Snapshots) or cells.left_out is None:
+        return named.entry.label
+    labels = time_labels(config.layout.data(experiment, dataset))
+    if cells.left_out >= len(labels) or labels == tuple(map(str, range(len(labels)))):
+        return named.entry.label
+    left_out = labels[cells.left_out]
+    if not left_out.isprintable() or "$" in left_out:  # as it is asked of labels in config/
+        return named.entry.label
+    return f"{named.group_label}, {named_time(cells.labels, left_out)} left out"
+
+
+def named_time(column: str, label: str) -> str:
+    """A label that is a mere number with the column that it is of."""
+    return f"{column} {label}" if as_number(label) is not None else label
