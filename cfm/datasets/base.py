@@ -25,7 +25,6 @@ class Dataset:
     """
 
     takes_sizes: ClassVar[bool] = True  # False: it has its own number of points
-    classes: ClassVar[int] = 0  # what the points are labelled with, if they are
 
     @property
     def dim(self) -> int:
@@ -36,6 +35,11 @@ class Dataset:
     def gaussian_source(self) -> bool:
         """Is q_0 the standard normal distribution?"""
         raise NotImplementedError
+
+    @property
+    def class_count(self) -> int:
+        """Of how many classes the points are; 0 if they are not labelled."""
+        return 0
 
     @property
     def time_course(self) -> bool:

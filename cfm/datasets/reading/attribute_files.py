@@ -76,7 +76,7 @@ def jpeg_files(path: Path, rows: Indices) -> Iterator[bytes]:
     ends = np.concatenate([[0], np.cumsum(_array(path, "tail_sizes"))])
     if ends[-1] != len(tail) or max(rows, default=0) >= len(ends) - 1:
         raise UserError(
-            f"{path}: `tail_sizes` are {len(ends) - 1} sizes of {ends[-1]} bytes in all, and `jpeg_tail` has {len(tail)}"
+            f"{path}: `jpeg_tail` has {len(tail)} bytes, and the {len(ends) - 1} `tail_sizes` are {ends[-1]} in all"
         )
     for row in rows:
         yield header + tail[ends[row] : ends[row + 1]]

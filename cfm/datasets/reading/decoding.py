@@ -62,8 +62,7 @@ def in_grey(picture: Bytes) -> Bytes:
 def _turned(opened: Image.Image, picture: Image.Image) -> Image.Image:
     """By the tag of cameras. Not `ImageOps.exif_transpose`: it rewrites all tags and fails on any that is damaged."""
     try:
-        tag = opened.getexif().get(_ORIENTATION)
-        turn = _TURNS.get(tag)
+        turn = _TURNS.get(opened.getexif().get(_ORIENTATION, 1))
     except Exception:  # of damaged tags anything comes; a viewer shows such a picture as it lies
         return picture
     return picture if turn is None else picture.transpose(turn)
