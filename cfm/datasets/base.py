@@ -125,13 +125,18 @@ class Prepared:
         return f"{split}_log_weight" in self.arrays
 
     def resampled(self, split: str, rows: Indices, seed: int, step: int) -> Indices:
-        """Rows of a split that stand for the target: the given ones, drawn again by their weights if they have some."""
+        """Rows of a split that stand for the target: the given ones, drawn again by their weights if they have some.
+
+        Where none of them lies in the target's support as many of all rows are drawn.
+        """
         if not self.weighted(split):
             return rows
         from cfm.datasets.sampling.importance import resample
 
-        rng = stream(seed, f"resample/{split}", step)
-        return rows[resample(self.arrays[f"{split}_log_weight"][rows], rng)]
+        rng, weights = stream(seed, f"resample/{split}", step), self.arrays[f"{split}_log_weight"]
+        if not (weights[rows] > -np.inf).any():
+            return resample(weights, rng)[: len(rows)]
+        return rows[resample(weights[rows], rng)]
 
     def labels(self, split: str) -> Points | None:
         """The classes (n, 1) of the target points of a split, if it tells them."""
