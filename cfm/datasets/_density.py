@@ -103,7 +103,8 @@ class Density(Dataset):
         except Exception as error:
             text = " ".join(str(error).split())
             text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-            hint = "; outside of a support it is to return minus infinity" if isinstance(error, ValueError) else ""
+            support = name == "log_density" and isinstance(error, ValueError)
+            hint = "; outside of a support it is to return minus infinity" if support else ""
             raise RunFailed(
                 one_line(
                     f"{type(self).__name__}.{name} raises {type(error).__name__}{f': {text}' if text else ''}{hint}"

@@ -103,7 +103,7 @@ def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
         if "srgb" in ImageCms.getProfileDescription(source).lower():
             return picture
         found = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except ImageCms.PyCMSError:
+    except (ImageCms.PyCMSError, OSError):
         return picture
     if found is None:
         return picture

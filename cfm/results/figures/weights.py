@@ -32,8 +32,8 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     for method in methods:
         stored = first_samples(config, experiment, settings, dataset, method)
         label = config.methods[method].entry.label
-        log_w = [] if "failure" in stored else stored["log_target"] - stored["log_density"]
-        if not np.max(log_w, initial=-np.inf) > -np.inf:
+        log_w = np.empty(0) if "failure" in stored else stored["log_target"] - stored["log_density"]
+        if not (log_w > -np.inf).any():
             reasons.append(str(stored.get("failure", "no sample lies in the support")))
             axis.plot([], [], color=style[method]["color"], linestyle=":", label=f"{label}: failed")
             continue
