@@ -11,12 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cfm.config.check import check_experiment
+from cfm.config.check import check_experiment, check_network
 from cfm.config.config import BUDGETS, Config, has_gpu
 from cfm.config.entries import FOLDER, NamedDataset, NamedMethod, by_name, load_datasets, load_methods
 from cfm.config.strict import Where, build, check_keys, check_name, check_plain, load_yaml, renamed
 from cfm.errors import UserError
-from cfm.pictures import picture_shape, unet_problem
 from cfm.settings import Experiment, Main
 
 
@@ -112,9 +111,5 @@ def _datasets(settings: Experiment, datasets: Mapping[str, NamedDataset], where:
             raise UserError(f"{where}: key 'sizes' is missing: '{name}' is drawn")
         if not datasets[name].dataset.takes_sizes and settings.sizes is not None:
             raise UserError(f"{where}: sizes: '{name}' has its own number of points; remove the key")
-        train = settings.train
-        if train is not None and train.unet is not None:
-            problem = unet_problem(picture_shape(datasets[name].dataset.dim), train.width, train.unet)
-            if problem is not None:
-                raise UserError(f"{where / 'train'}: '{name}': {problem}")
+        check_network(name, datasets[name].dataset, settings.train, where)
     return tuple(found)
