@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cfm.settings import UNetSettings
 from cfm.types import Bytes, Points
 
 
@@ -32,6 +33,20 @@ def can_halve_twice(dim: int) -> bool:
     """Is it a square picture of one channel whose side is a multiple of four?"""
     shape = picture_shape(dim)
     return shape is not None and shape[0] == 1 and shape[1] > 0 and shape[1] % 4 == 0
+
+
+def unet_problem(shape: tuple[int, int, int] | None, channels: int, settings: UNetSettings) -> str | None:
+    """Why there is no U-Net of the settings for points of this shape as pictures, in one line; None if there is."""
+    if shape is None:
+        return "unet: the points are no square pictures of one channel or three"
+    halvings = len(settings.multipliers) - 1
+    multiple = settings.patch * 2**halvings
+    if shape[1] % multiple:
+        return (
+            f"unet: pictures of side {shape[1]} cannot be cut into patches of {settings.patch} and halved "
+            f"{halvings} times; give a side that is a multiple of {multiple}, another patch or fewer multipliers"
+        )
+    return f"unet: width {channels}: a multiple of 4 is needed" if channels % 4 else None
 
 
 def from_bytes(pictures: Bytes) -> Points:

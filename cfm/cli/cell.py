@@ -64,8 +64,8 @@ class Cell:
 
     @property
     def family(self) -> Method:
-        """The method itself, with its hyper-parameters."""
-        return self.config.methods[self.method].method
+        """The method itself, with its hyper-parameters, as it is on the data set."""
+        return self.config.method_on(self.dataset, self.method)
 
     @property
     def data(self) -> Path:

@@ -8,9 +8,11 @@ from typing import Any
 from cfm.config.entries import NamedMethod
 from cfm.config.registry import families
 from cfm.config.strict import Where, check_name, check_plain
+from cfm.datasets.base import Dataset
 from cfm.errors import UserError
 from cfm.metrics import METRICS, names
-from cfm.settings import PAIRS, Experiment, Figure, Table
+from cfm.pictures import picture_shape, unet_problem
+from cfm.settings import PAIRS, Experiment, Figure, Table, Training
 
 _MAY_BE_ZERO = ("weight_decay", "warmup", "test_large", "dropout")
 
@@ -40,6 +42,14 @@ def check_experiment(name: str, settings: Experiment, methods: Mapping[str, Name
     for method in members if settings.objective else ():
         if methods[method].method.conditional_path is None:
             raise UserError(f"{methods[method].where}: has no conditional path, which '{name}' measures")
+
+
+def check_network(name: str, dataset: Dataset, train: Training | None, where: Where) -> None:
+    """`UserError` if the U-Net of an experiment cannot be built for the pictures of a data set."""
+    if train is not None and train.unet is not None:
+        problem = unet_problem(picture_shape(dataset.dim), train.width, train.unet)
+        if problem is not None:
+            raise UserError(f"{where}: '{name}': {problem}")
 
 
 def _check_numbers(settings: Experiment, where: Where) -> None:

@@ -18,6 +18,7 @@ from cfm.config.strict import Where, check_name
 from cfm.device import present
 from cfm.errors import UserError
 from cfm.fingerprint import as_json, canonical
+from cfm.methods.base import Method
 from cfm.settings import Experiment, Main, Solver, Training, widest
 
 BUDGETS = ("smoke", "quick", "paper")
@@ -75,6 +76,10 @@ class Config:
     def skip_reason(self, dataset: str, method: str) -> str | None:
         """Why the method cannot run on the data set; None if it can."""
         return self.methods[method].method.skip_reason(self.datasets[dataset].dataset)
+
+    def method_on(self, dataset: str, method: str) -> Method:
+        """The method as it is on the data set."""
+        return self.methods[method].method.on(self.datasets[dataset].dataset)
 
     def pairs(self, experiment: str) -> list[tuple[str, str]]:
         """The (data set, method) pairs of an experiment that can run."""
@@ -165,7 +170,7 @@ class Config:
         parts["sizes"] = settings.sizes
         if method is not None:
             chosen = self.methods[method]
-            parts["method"] = {"family": chosen.entry.family, **as_json(chosen.method)}
+            parts["method"] = {"family": chosen.entry.family, **as_json(self.method_on(dataset, method))}
             parts["train"] = self.training(experiment, method)
             parts["objective"] = settings.objective
             if chosen.method.teacher is not None:

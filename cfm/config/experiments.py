@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cfm.config.check import check_experiment
+from cfm.config.check import check_experiment, check_network
 from cfm.config.entries import FOLDER, NamedDataset, NamedMethod, by_name
 from cfm.config.roster import Roster, with_teachers
 from cfm.config.strict import Where, build, check_keys, check_name, check_plain, load_yaml, renamed
@@ -57,6 +57,7 @@ def check(
     """`UserError` on the first thing that is wrong with an experiment on its data sets."""
     for dataset in settings.datasets:
         _check_sizes(name, settings, datasets[dataset])
+        check_network(dataset, datasets[dataset].dataset, settings.train, file(name))
     check_experiment(name, settings, methods, file(name))
 
 

@@ -199,7 +199,8 @@ def _convert(kind: Any, value: Any, where: Where, partial: bool) -> Any:
     if origin is typing.Literal:
         return check_name(str(value), arguments, where.keys[-1], where)
     if origin in (types.UnionType, typing.Union):
-        return None if value is None else _convert(_arm(arguments, value), value, where, partial)
+        words = [word for a in arguments if typing.get_origin(a) is typing.Literal for word in typing.get_args(a)]
+        return value if value is None or value in words else _convert(_arm(arguments, value), value, where, partial)
     if origin is tuple:
         if not isinstance(value, list):
             _wrong("a list", value, where)

@@ -25,7 +25,6 @@ class Dataset:
     """
 
     takes_sizes: ClassVar[bool] = True  # False: it has its own number of points
-    classes: ClassVar[int] = 0  # what the points are labelled with, if they are
 
     @property
     def dim(self) -> int:
@@ -36,6 +35,11 @@ class Dataset:
     def gaussian_source(self) -> bool:
         """Is q_0 the standard normal distribution?"""
         raise NotImplementedError
+
+    @property
+    def class_count(self) -> int:
+        """Of how many classes the points are; 0 if they are not labelled."""
+        return 0
 
     @property
     def time_course(self) -> bool:
@@ -123,13 +127,18 @@ class Prepared:
         return f"{split}_log_weight" in self.arrays
 
     def resampled(self, split: str, rows: Indices, seed: int, step: int) -> Indices:
-        """Rows of a split that stand for the target: the given ones, drawn again by their weights if they have some."""
+        """Rows of a split that stand for the target: the given ones, drawn again by their weights if they have some.
+
+        Where none of them lies in the target's support as many of all rows are drawn.
+        """
         if not self.weighted(split):
             return rows
         from cfm.datasets.sampling.importance import resample
 
-        rng = stream(seed, f"resample/{split}", step)
-        return rows[resample(self.arrays[f"{split}_log_weight"][rows], rng)]
+        rng, weights = stream(seed, f"resample/{split}", step), self.arrays[f"{split}_log_weight"]
+        if not (weights[rows] > -np.inf).any():
+            return resample(weights, rng)[: len(rows)]
+        return rows[resample(weights[rows], rng)]
 
     def labels(self, split: str) -> Points | None:
         """The classes (n, 1) of the target points of a split, if it tells them."""

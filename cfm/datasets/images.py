@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from cfm.datasets._labelled import labelled
 from cfm.datasets.base import Dataset
 from cfm.errors import UserError
 from cfm.pictures import from_bytes
@@ -32,11 +33,13 @@ class Images(Dataset):
     archive: Literal["digits", "mnist", "cifar10", "cifar10_jpeg75"]
     classifier: int | None = None
 
-    classes = 10
-
     @property
     def dim(self) -> int:
         return int(np.prod(self._archive.shape))
+
+    @property
+    def class_count(self) -> int:
+        return 10
 
     @property
     def gaussian_source(self) -> bool:
@@ -65,17 +68,8 @@ class Images(Dataset):
             "test": (test, slice(sizes.test)),
             "test_large": (train, slice(sizes.test_large)),
         }
-        arrays: dict[str, Points] = {}
-        for split, (pool, rows) in splits.items():
-            if len(pool.labels[rows]):
-                pictures = pool.pictures[rows]
-                arrays[f"{split}_1"] = pictures.reshape(len(pictures), -1)  # type: ignore[assignment]  # bytes
-                arrays[f"{split}_label"] = pool.labels[rows, None].astype(np.float32)
-        if self.classifier is not None:
-            from cfm.nets.classifier import prepared
-
-            arrays |= prepared(arrays, self.classes, self.classifier)
-        return arrays
+        chosen = {split: (pool.pictures[rows], pool.labels[rows]) for split, (pool, rows) in splits.items()}
+        return labelled(chosen, self.class_count, self.classifier)
 
     def draw_target(self, n: int, rng: np.random.Generator) -> Points:
         """Training pictures, none twice while there are enough: what a perfect memory would draw."""

@@ -131,6 +131,10 @@ class Method:
         """Is the network told the class of a point?"""
         return False
 
+    def on(self, dataset: Dataset) -> Method:
+        """The method as it is on a data set, with what it takes from the data set's settings."""
+        return self
+
     @property
     def couples_within_classes(self) -> bool:
         """Are points coupled class by class?"""

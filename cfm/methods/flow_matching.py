@@ -8,7 +8,7 @@ which sigma make I-CFM, OT-CFM, SB-CFM, FM, ... is written in config/methods.yam
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -31,16 +31,17 @@ class FlowMatching(Method):
     """A CFM variant: names of the coupling and the path, and the bandwidth sigma they share.
 
     `ot_batch`: the coupling is solved in blocks of so many points of the batch; in the whole batch unless given.
-    `classes`: the network is told the class of the target point, one of so many, and points are coupled within each
-    class; or across them, by code that forgets the labels (`across_classes`), and then the source points that belong to
-    a class are no longer normal, while those that the samplers start from are.
+    `classes`: the network is told the class of the target point, one of so many, or of as many as the data have
+    (`data`), and points are coupled within each class; or across them, by code that forgets the labels
+    (`across_classes`), and then the source points that belong to a class are no longer normal, while those that the
+    samplers start from are.
     """
 
     coupling: Literal["independent", "exact", "exact_resampled", "entropic", "entropic_float32"]
     path: Literal["linear", "brownian_bridge", "lipman", "trigonometric", "variance_exploding", "variance_preserving"]
     sigma: float
     ot_batch: int | None = field(default=None, kw_only=True)
-    classes: int | None = field(default=None, kw_only=True, metadata=LATER)
+    classes: int | Literal["data"] | None = field(default=None, kw_only=True, metadata=LATER)
     across_classes: bool | None = field(default=None, kw_only=True, metadata=LATER)
 
     time_course = True
@@ -54,7 +55,11 @@ class FlowMatching(Method):
         return self.conditional and not self.across_classes
 
     def network(self, stack: int, dim: int, settings: Training) -> nn.Module:
+        assert self.classes != "data"  # `on` has told the number
         return velocity_network(stack, dim, settings, self.classes or 0)
+
+    def on(self, dataset: Dataset) -> FlowMatching:
+        return replace(self, classes=dataset.class_count) if self.classes == "data" else self
 
     @property
     def conditional_path(self) -> Path:
@@ -66,7 +71,9 @@ class FlowMatching(Method):
             return "starts from noise that is 50 times wider than the source"
         if not PATHS[self.path].general_source and not dataset.gaussian_source:
             return "needs a standard normal source"
-        if self.classes is not None and self.classes != dataset.classes:
+        if self.classes == "data" and not dataset.class_count:
+            return "needs points of classes"
+        if self.classes not in (None, "data", dataset.class_count):
             return f"needs points of {self.classes} classes"
         return None
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cfm.errors import UserError
+from cfm.pictures import unet_problem
 from cfm.settings import UNetSettings
 
 _PERIOD = 10_000.0  # longest period of the time embedding; t in [0, 1] enters unscaled, as in the authors' code
@@ -30,7 +31,9 @@ class UNet(nn.Module):
         self, shape: tuple[int, int, int], channels: int, blocks: int, settings: UNetSettings, classes: int = 0
     ) -> None:
         super().__init__()
-        _check(shape[1], channels, settings)
+        problem = unet_problem(shape, channels, settings)
+        if problem is not None:
+            raise UserError(problem)
         self.channels, self.patch = channels, settings.patch
         depth, side, width = shape[0] * settings.patch**2, shape[1] // settings.patch, 4 * channels
         self.embed = nn.Sequential(nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width))
@@ -76,17 +79,6 @@ class UNet(nn.Module):
         for part in self.up:
             x = part(x) if isinstance(part, _Double) else part(torch.cat([x, skips.pop()], dim=1), embedded)
         return functional.pixel_shuffle(self.last(x), self.patch)
-
-
-def _check(side: int, channels: int, settings: UNetSettings) -> None:
-    halvings = len(settings.multipliers) - 1
-    if side % (settings.patch * 2**halvings):
-        raise UserError(
-            f"unet: pictures of side {side} cannot be cut into patches of {settings.patch} and halved "
-            f"{halvings} times; give another patch or fewer multipliers"
-        )
-    if channels % 4:
-        raise UserError(f"unet: width {channels}: a multiple of 4 is needed")
 
 
 def time_features(t: Tensor, n: int) -> Tensor:

@@ -50,7 +50,9 @@ def test_only_what_is_fitted_has_to_vary(tmp_path: Path) -> None:
     alone = np.column_stack([np.where(TIME == 1, RNG.standard_normal(120), 0), LOW[:, :2]])
     path = npz(tmp_path, X=alone)
     snapshots(path, dims=3, left_out=1).prepare(None)
-    with pytest.raises(UserError, match=r"column 0 of 'X' is constant: .* take it out of the matrix in the file, or say"):
+    with pytest.raises(
+        UserError, match=r"column 0 of 'X' is constant: .* take it out of the matrix in the file, or say"
+    ):
         snapshots(path, dims=3, left_out=1, whiten="observed").prepare(None)
 
 

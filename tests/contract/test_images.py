@@ -130,7 +130,7 @@ def test_compressed_cifar10_is_cut_after_the_training_pictures(folder: Path, mon
 
 def test_digits_come_with_scikit_learn_and_teach_a_classifier(tmp_path: Path) -> None:
     dataset = Images("digits", classifier=10)
-    assert dataset.unavailable_reason() is None and dataset.dim == 64 and dataset.classes == 10
+    assert dataset.unavailable_reason() is None and dataset.dim == 64 and dataset.class_count == 10
     prepare(dataset, Sizes(1000, 50, 300, 200), tmp_path / "data.npz")
     data = load(tmp_path / "data.npz")
     assert data.arrays["classifier_accuracy"] > 0.9

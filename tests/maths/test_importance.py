@@ -59,7 +59,7 @@ def test_effective_share_of_equal_and_of_one_sided_weights() -> None:
 def test_weights_that_are_no_weights(bad: float) -> None:
     with pytest.raises(RunFailed, match="not finite"):
         normalised(np.array([0.0, bad]))
-    with pytest.raises(RunFailed, match="not finite"):
+    with pytest.raises(RunFailed, match="none of 3 points"):
         normalised(np.full(3, -np.inf))
 
 

@@ -1,22 +1,24 @@
 """Reading square pictures and a binary attribute of each from files, or one line that says what is wrong with them.
 
 npz: picture i is the JPEG `jpeg_header` + `jpeg_tail`[o[i] : o[i + 1]] with o = [0, cumsum(`tail_sizes`)]; an attribute
-is an array of 0 and 1. zip: JPEG files in any folder, and beside it CelebA's table of attributes: the number of
-pictures, the names of the attributes, and a line per picture, its file name and a 1 or -1 for every attribute.
+is an array of 0 and 1. zip with a table beside it (attribute_tables.py): the pictures that the table names, in any
+folder. zip alone: every picture in it, and those in the folder of the attribute's name have it.
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from cfm.datasets.reading.attribute_tables import as_flags, read_table
+from cfm.datasets.reading.class_folders import class_folders
+from cfm.datasets.reading.decoding import in_colour, square
+from cfm.datasets.reading.picture_files import cannot_be_read, opened
 from cfm.errors import UserError, nearest
 from cfm.files import check_archive
 from cfm.types import Bytes, Flags, Indices
@@ -24,74 +26,90 @@ from cfm.types import Bytes, Flags, Indices
 
 def read_attribute(path: Path, table: Path | None, attribute: str) -> Flags:
     """Which pictures have the attribute, (n,)."""
-    if table is None:
-        values, off = _array(path, attribute), 0
-    else:
-        names, rows = _read_table(table)
-        if attribute not in names:
-            raise UserError(f"{table}: no attribute '{attribute}'; {nearest(attribute, names)}")
-        values, off = np.array([row[1 + names.index(attribute)] for row in rows]).astype(int), -1
-    if values.ndim != 1 or not np.isin(values, (off, 1)).all():
-        raise UserError(f"{table or path}: '{attribute}': a value {off} or 1 per picture is expected")
-    flags: Flags = values == 1
-    return flags
+    if table is not None:
+        return read_table(table).flags(attribute)
+    if path.suffix.lower() == ".zip":
+        with opened(path) as archive:
+            folders = class_folders(archive)
+        if attribute not in folders:
+            raise UserError(
+                f"{path}: no folder '{attribute}' in it; {nearest(attribute, folders)} (or give the `table` that says "
+                "which pictures have the attribute)"
+            )
+        return np.repeat([name == attribute for name in folders], [len(names) for names in folders.values()])
+    values = _array(path, attribute)
+    if values.ndim != 1:
+        raise UserError(f"{path}: '{attribute}': a value 1 or 0 per picture is expected, found shape {values.shape}")
+    return as_flags(values.tolist(), f"{path}: '{attribute}'", [f"row {k}" for k in range(len(values))])
 
 
 def read_pictures(path: Path, table: Path | None, side: int, rows: Indices) -> Bytes:
-    """Some pictures, cut to their largest central square and scaled, (rows, channels, side, side)."""
+    """Some pictures, cut to their largest central square and scaled, (rows, channels, side, side).
+
+    Three channels if one of them is coloured.
+    """
+    zipped = table is not None or path.suffix.lower() == ".zip"
+    named = _from_zip(path, table, rows) if zipped else _from_npz(path, rows)
+    return stacked(path, [decoded(path, name, file, side) for name, file in named])
+
+
+def decoded(path: Path, name: str, file: bytes, side: int) -> Bytes:
+    """A picture of a file, (channels, side, side); `UserError` with its name if it is damaged."""
     try:
-        files = jpeg_files(path, rows) if table is None else _from_zip(path, table, rows)
-        squares = [_square(file, side) for file in files]
-    except UserError:
-        raise
+        return square(file, side)
     except Exception as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__}: {' '.join(str(error).split())})") from error
-    if len({square.shape for square in squares}) != 1:
-        raise UserError(f"{path}: pictures that are all grey or all coloured are expected")
+        raise cannot_be_read(path, error, f"picture {name} ") from error
+
+
+def stacked(path: Path, squares: list[Bytes]) -> Bytes:
+    """All of them, grey ones among coloured ones in colour."""
+    grey = sum(len(picture) == 1 for picture in squares)
+    if 0 < grey < len(squares):
+        print(f"note: {path}: {grey} of {len(squares)} pictures are grey: taken as coloured ones", file=sys.stderr)
+        squares = [in_colour(picture) for picture in squares]
     return np.stack(squares)
-
-
-def _array(path: Path, name: str) -> npt.NDArray[Any]:
-    check_archive(path)
-    with np.load(path, allow_pickle=False) as stored:
-        if name not in stored.files:
-            raise UserError(f"{path}: no array '{name}'; {nearest(name, stored.files)}")
-        found: npt.NDArray[Any] = stored[name]
-    return found
 
 
 def jpeg_files(path: Path, rows: Indices) -> Iterator[bytes]:
     """Some of the JPEG files in an npz."""
     header, tail = (_array(path, name).tobytes() for name in ("jpeg_header", "jpeg_tail"))
     ends = np.concatenate([[0], np.cumsum(_array(path, "tail_sizes"))])
+    if ends[-1] != len(tail) or max(rows, default=0) >= len(ends) - 1:
+        raise UserError(
+            f"{path}: `jpeg_tail` has {len(tail)} bytes, and the {len(ends) - 1} `tail_sizes` are {ends[-1]} in all"
+        )
     for row in rows:
         yield header + tail[ends[row] : ends[row + 1]]
 
 
-def _from_zip(path: Path, table: Path, rows: Indices) -> Iterator[bytes]:
-    files = _read_table(table)[1]
-    with zipfile.ZipFile(path) as archive:
-        places = {name.rpartition("/")[2]: name for name in archive.namelist()}
+def _array(path: Path, name: str) -> npt.NDArray[Any]:
+    try:
+        check_archive(path)
+        with np.load(path, allow_pickle=False) as stored:
+            if name not in stored.files:
+                raise UserError(f"{path}: no array '{name}'; {nearest(name, stored.files)}")
+            found: npt.NDArray[Any] = stored[name]
+    except UserError:
+        raise
+    except Exception as error:
+        raise cannot_be_read(path, error) from error
+    return found
+
+
+def _from_npz(path: Path, rows: Indices) -> Iterator[tuple[str, bytes]]:
+    for row, file in zip(rows, jpeg_files(path, rows), strict=True):
+        yield f"in row {row}", file
+
+
+def _from_zip(path: Path, table: Path | None, rows: Indices) -> Iterator[tuple[str, bytes]]:
+    with opened(path) as archive:
+        if table is None:
+            places = [name for names in class_folders(archive).values() for name in names]
+        else:
+            places = archive.places_of(read_table(table).pictures, table)
+            extra = len(archive.places) - len(places)
+            if extra:
+                some = f"{extra} of {len(archive.places)} files"
+                print(f"note: {path}: {some} are not named in {table} and left out", file=sys.stderr)
         for row in rows:
-            file = files[row][0]
-            if file not in places:
-                raise UserError(f"{path}: no picture '{file}', which {table} names")
-            yield archive.read(places[file])
-
-
-def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """The names of the attributes, and the cells of every picture's line."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    names, rows = " ".join(lines[1:2]).split(), [line.split() for line in lines[2:] if line.strip()]
-    if not rows or lines[0].strip() != str(len(rows)) or any(len(row) != 1 + len(names) for row in rows):
-        raise UserError(f"{path}: a number of pictures, a line of names and so many lines of values are expected")
-    return names, rows
-
-
-def _square(file: bytes, side: int) -> Bytes:
-    with Image.open(io.BytesIO(file)) as picture:
-        edge = min(picture.size)
-        left, top = ((length - edge) / 2 for length in picture.size)
-        box = (left, top, left + edge, top + edge)
-        pixels = np.asarray(picture.resize((side, side), Image.Resampling.BOX, box))
-    return np.moveaxis(np.atleast_3d(pixels), -1, 0)
+            yield f"'{places[row]}'", archive.read(places[row])

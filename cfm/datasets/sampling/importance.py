@@ -15,15 +15,20 @@ COLLAPSE = 0.01
 def normalised(log_weights: Floats) -> npt.NDArray[np.float64]:
     """The weights (n,) with sum 1; raises RunFailed if one is NaN or infinite, or all are zero."""
     w = np.asarray(log_weights, dtype=np.float64)
-    if np.isnan(w).any() or (w == np.inf).any() or not (w > -np.inf).any():
+    if np.isnan(w).any() or (w == np.inf).any():
         raise RunFailed("the importance weights are not finite")
+    if not (w > -np.inf).any():
+        raise RunFailed(f"none of {len(w)} points lies in the support of the density: all importance weights are zero")
     w = np.exp(w - w.max())
     found: npt.NDArray[np.float64] = w / w.sum()
     return found
 
 
 def log_mean(log_weights: Floats) -> float:
-    """Log of the mean weight: log Z, where the weights are an unnormalised density over that of the points."""
+    """Log of the mean weight: log Z, where the weights are an unnormalised density over that of the points.
+
+    Points outside of a support have the weight 0, minus infinity here; they count. One at least is inside.
+    """
     w = np.asarray(log_weights, dtype=np.float64)
     return float(w.max() + np.log(np.exp(w - w.max()).mean()))
 
@@ -39,7 +44,9 @@ def require_effective(log_weights: Floats, batch: int | None = None) -> float:
     With `batch` it is the median over batches of that size: of a whole pool a single point may have it all.
     """
     n = min(batch or len(log_weights), len(log_weights))
-    share = float(np.median([effective_share(part) for part in np.array_split(log_weights, len(log_weights) // n)]))
+    normalised(log_weights)  # none of a batch may have weight, but some of all
+    parts = np.array_split(log_weights, len(log_weights) // n)
+    share = float(np.median([effective_share(part) if (part > -np.inf).any() else 0.0 for part in parts]))
     if share < COLLAPSE:
         raise RunFailed(f"the importance weights collapsed: effective sample size {share:.2%} of {n}")
     return share
@@ -50,7 +57,7 @@ def resample(log_weights: Floats, rng: np.random.Generator) -> Indices:
 
     Systematic resampling: index i comes floor(n w_i) or ceil(n w_i) times, n w_i on average (Kitagawa 1996).
     """
-    n = len(log_weights)
-    edges = np.cumsum(normalised(log_weights))
+    n, weights = len(log_weights), normalised(log_weights)
     places = (rng.random() + np.arange(n)) / n
-    return rng.permutation(np.minimum(np.searchsorted(edges, places, side="right"), n - 1))
+    last = np.flatnonzero(weights)[-1]  # the sum may end a little below 1
+    return rng.permutation(np.minimum(np.searchsorted(np.cumsum(weights), places, side="right"), last))

@@ -28,13 +28,15 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     figure.set_layout_engine("constrained")
     style = styles(config, experiment, settings)
     reasons = []
-    for method in methods_shown(config, experiment, settings, dataset):
+    methods = methods_shown(config, experiment, settings, dataset)
+    for method in methods:
         stored = first_samples(config, experiment, settings, dataset, method)
         label = config.methods[method].entry.label
-        if "failure" in stored:
-            reasons.append(str(stored["failure"]))
+        log_w = np.empty(0) if "failure" in stored else stored["log_target"] - stored["log_density"]
+        if not (log_w > -np.inf).any():
+            reasons.append(str(stored.get("failure", "no sample lies in the support")))
+            axis.plot([], [], color=style[method]["color"], linestyle=":", label=f"{label}: failed")
             continue
-        log_w = stored["log_target"] - stored["log_density"]
         share = effective_share(log_w)
         digits = np.clip((log_w - log_mean(log_w)) / np.log(10), _BINS[0], _BINS[-1])
         count, _ = np.histogram(digits, _BINS)
@@ -48,7 +50,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     axis.axvline(0, color=COLOURS["grey"], linewidth=0.8, zorder=0)
     axis.set(xlabel="importance weight / mean, log10", ylabel="share of samples", xlim=(_BINS[0], _BINS[-1]))
     axis.set_title(config.datasets[dataset].entry.label)
-    if reasons:
+    if len(reasons) == len(methods):
         tell_failure(axis, reasons[0], width=50)
     else:
         legend(figure)
