@@ -210,7 +210,7 @@ class LoadedRun:
             return None
         if labels is None:
             raise UserError(f"labels: {self._name} is told the class of each point: give one for each of {n}")
-        given, classes = _array(labels, "labels"), self.data.dataset.classes
+        given, classes = _array(labels, "labels"), self.data.dataset.class_count
         if given.shape != (n,) or not np.isin(given, np.arange(classes)).all():
             raise UserError(f"labels: a class from 0 to {classes - 1} for each of {n} points is expected, shape ({n},)")
         return given[:, None].astype(np.float32)
