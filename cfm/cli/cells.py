@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cfm.artifacts.layout import METHOD_RULES, MODEL
+from cfm.artifacts.layout import METHOD_RULES, MODEL, TRAINING_LOG
 from cfm.cli.cell import Cell, named_seeds, progress
+from cfm.cli.measured import print_distances, print_metrics, print_written
 from cfm.config import load
 from cfm.config.strict import Where, check_name
 from cfm.device import taken
@@ -45,6 +47,7 @@ def source_target(budget: str, experiment: str, dataset: str, seeds: Sequence[in
     places = {seed: config.layout.source_target(experiment, dataset, seed) for seed in chosen}
     with progress(config, "source-target", f"{experiment}/{dataset}", chosen) as report:
         run(config.layout.data(experiment, dataset), config.evaluated_points(experiment), places, report)
+    print_distances(places)
 
 
 def train(threads: int = 1, **where: Any) -> int:
@@ -76,6 +79,8 @@ def train(threads: int = 1, **where: Any) -> int:
         with cell.progress("train") as report:
             device = config.main.device
             _say(run(cell.family, settings, cell.data, cell.runs, teachers, state, cell.spec, device, workers, report))
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # one of several processes of torchrun speaks for all
+        print_written(f"{MODEL} and {TRAINING_LOG}", cell.runs)
     return 0
 
 
@@ -89,6 +94,7 @@ def sample(**where: Any) -> None:
     settings, solvers = config.training(cell.experiment, cell.method), config.solvers(cell.experiment, cell.method)
     with taken(cell.gpus("sample")), cell.progress("sample") as report:
         run(cell.family, dataset, settings, solvers, cell.data, cell.runs, config.main.device, report)
+    print_written(f"{', '.join(f'samples/{name}.npz' for name in solvers)}", cell.runs)
 
 
 def external(packages: Path | None, command: Sequence[str], **where: Any) -> None:
@@ -119,6 +125,7 @@ def evaluate(**where: Any) -> None:
     code = {stage: cell.code(stage) for stage in OF_RUNS if stage != "objective"}
     with cell.progress("evaluate") as report:
         run(settings.solvers, settings.metrics, cell.data, cell.runs, apart, cell.spec, code, report)
+    print_metrics(cell.runs, settings.metrics)
 
 
 def objective(**where: Any) -> None:
@@ -131,6 +138,7 @@ def objective(**where: Any) -> None:
         raise UserError(f"{cell.experiment} has no 'objective' to measure: use `train`, `sample` and `evaluate`")
     with cell.progress("objective") as report:
         measure(cell.family, settings, cell.data, cell.runs, cell.spec, cell.code("objective"), report)
+    print_metrics(cell.runs, cell.settings.metrics)
 
 
 def _require_own(cell: Cell) -> None:

@@ -45,7 +45,8 @@ class LoadedRun:
         names = "/".join(self.folder.parts[-4:-1])
         how = "no network" if self.checkpoint is None else f"checkpoint '{self.checkpoint}'"
         solvers = ", ".join(self.solvers) or "none by name"
-        return f"<{names} seed {self.seed}: {how}, {self.dim} dimensions, t from {first:g} to {last:g}; solvers: {solvers}>"
+        what = f"{self.dim} dimensions, t from {first:g} to {last:g}"
+        return f"<{names} seed {self.seed}: {how}, {what}; solvers: {solvers}>"
 
     @property
     def dim(self) -> int:
@@ -119,7 +120,7 @@ class LoadedRun:
         tolerance: float | None = None,
         labels: Any = None,
     ) -> Floats:
-        """Points x (n, dim) of time `start` at `times` equally spaced times up to `end`, both included: (times, n, dim).
+        """Points x (n, dim) of time `start` at so many equally spaced times up to `end`, with both: (times, n, dim).
 
         By the ODE of `velocity`, whatever the method draws its samples with; backwards where `end` is before `start`.
         The steps of a fixed scheme are as long as those of `sample`.
@@ -139,7 +140,8 @@ class LoadedRun:
         """So many equally spaced times from `start` to `end`."""
         if isinstance(times, bool) or not isinstance(times, int | np.integer) or times < 2:
             raise UserError(f"times: a whole number from 2 on is expected, got {times!r}")
-        return np.linspace(*(float(self._times(t, 1)[0]) for t in (start, end)), int(times))
+        first, last = (float(self._times(t, 1)[0]) for t in (start, end))
+        return np.linspace(first, last, int(times))
 
     def log_density(
         self, x: Any, solver: str | None = None, *, steps: int | None = None, tolerance: float | None = None

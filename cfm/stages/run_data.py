@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cfm.artifacts.data import FACTS, load
+from cfm.artifacts.data import load
 from cfm.config.registry import dataset_family
 from cfm.config.strict import Where, build
 from cfm.datasets.base import Dataset, Prepared
@@ -42,11 +42,9 @@ class RunData:
     def prepared(self) -> Prepared:
         """The data; without the file, what its settings tell of them, and no points."""
         if not self.here:
-            try:
-                facts = {name: getattr(self.dataset, name) for name in FACTS}
-            except UserError as error:
-                raise UserError(f"{self.path}: missing, and without it not even times are known: {error}") from None
-            return Prepared({}, **facts)
+            if self.dataset.time_course:
+                raise UserError(f"{self.path}: missing: the times of this time course are kept there; copy it too")
+            return Prepared({}, self.dataset.dim, self.dataset.gaussian_source)
         if self.sha256 is not None and self.sha256 != file_digest(self.path):
             raise UserError(
                 f"{self.path}: not the data that {self.folder} was trained on (another sha256): train it again"
