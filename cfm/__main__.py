@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         ("external", "have a program outside this package write the samples: ... -- COMMAND"),
         ("evaluate", "measure samples"),
         ("objective", "measure the variance of the regression target"),
+        ("carry", "carry cells from one time to another by the trained networks, into a file"),
     ):
         sub = verb(name, text, "experiment", "dataset", "method")
         if name != "show":
@@ -65,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--spec", help="digest of the settings the caller expects")
         if name == "train":
             sub.add_argument("--threads", type=int, default=1, help="more than 1: that many processes draw ahead")
+        if name == "carry":
+            sub.add_argument("--from", dest="start", required=True, metavar="TIME", help="label of a time, or a number")
+            sub.add_argument("--to", dest="end", required=True, metavar="TIME", help="it may be an earlier time")
+            sub.add_argument(
+                "--times", type=int, default=2, help="so many equally spaced times, both ends included (2)"
+            )
+            sub.add_argument("--cells", type=Path, help="a file of cells like the data set's; its own by default")
+            sub.add_argument("--out", type=Path, required=True, help="the file to write: .h5ad or .npz")
         if name == "external":
             sub.add_argument(
                 "--packages", type=Path, help="requirements file of what is installed for the program alone"

@@ -14,11 +14,13 @@ from cfm.config.registry import method_family
 from cfm.config.strict import Where, build
 from cfm.datasets.base import Prepared
 from cfm.fingerprint import canonical, file_digest
+from cfm.methods.base import Method
 from cfm.nets.stacked import initialise, named_layers, parts
 from cfm.settings import Training
 
 TRAINING = Training(width=8, depth=1, batch_size=8, steps=1, learning_rate=0.1, weight_decay=0, validate_every=1)
 Layers = dict[str, torch.Tensor]
+Change = Callable[[Layers], None]
 
 
 def made_run(
@@ -26,31 +28,34 @@ def made_run(
     method: dict[str, Any],
     dataset: dict[str, Any],
     data: Prepared,
-    change: Callable[[Layers], None] = lambda layers: None,
+    change: Change = lambda layers: None,
     training: Training = TRAINING,
     failure: str | None = None,
 ) -> Path:
-    """Write `data.npz` and the model of `run`, .../DATASET/METHOD/seed=N, which is returned.
-
-    `change` may set the layers of the network, drawn at random.
-    """
-    path, seed = run.parents[1] / "data.npz", int(run.name.removeprefix("seed="))
-    save(data, path)
+    """Write `data.npz` and the model of `run`, .../DATASET/METHOD/seed=N, which is returned."""
+    save(data, run.parents[1] / "data.npz")
     where = Where("made")
     found = build(method_family(method["family"], where), {k: v for k, v in method.items() if k != "family"}, where)
-    net = found.network(1, data.dim, training)
+    spec = canonical({"dataset": dataset, "method": method, "train": training, "sizes": None})
+    return made_model(run, found, data.dim, training, spec, change, failure)
+
+
+def made_model(
+    run: Path, method: Method, dim: int, training: Training, spec: str, change: Change, failure: str | None = None
+) -> Path:
+    """Write the model of a run whose data are there; `change` may set the layers of its network, drawn at random."""
+    seed = int(run.name.removeprefix("seed="))
+    net = method.network(1, dim, training)
     initialise(net, [seed])
     layers = named_layers(net, {name: part.theta[0].detach() for name, part in parts(net).items()})
-    layers = {name: layer.clone() for name, layer in layers.items()}
     change(layers)
     networks = {} if failure else {which: {name: x.clone() for name, x in layers.items()} for which in ("best", "last")}
-    spec = canonical({"dataset": dataset, "method": method, "train": training, "sizes": None})
-    model = Model({}, failure, 1.0, None, {"data_sha256": file_digest(path)})
+    model = Model({}, failure, 1.0, None, {"data_sha256": file_digest(run.parents[1] / "data.npz")})
     save_model(run, model, networks, spec, seed, 1)
     return run
 
 
-def constant_velocity(*velocity: float) -> Callable[[Layers], None]:
+def constant_velocity(*velocity: float) -> Change:
     """The field of a perceptron that is the same everywhere and at all times."""
 
     def change(layers: Layers) -> None:

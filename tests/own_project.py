@@ -1,4 +1,4 @@
-"""A project of a test's own: a copy of config/ whose smallest budget has the data sets and methods that are asked for."""
+"""A project of a test's own: a copy of config/ whose smallest budget has some data sets and methods."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ import yaml
 ROOT = Path(__file__).parents[1]
 
 
-def copy_of_config(folder: Path, datasets: Sequence[str], methods: Sequence[str], experiment: str = "toy2d") -> Path:
+def copy_of_config(
+    folder: Path,
+    datasets: Sequence[str],
+    methods: Sequence[str],
+    experiment: str = "toy2d",
+    seeds: Sequence[int] = (42, 43),
+) -> Path:
     """Make it in `folder`, which is returned."""
     shutil.copytree(ROOT / "config", folder / "config")
     path = folder / "config/budgets/smoke.yaml"
     budget = yaml.safe_load(path.read_text())
-    budget["experiments"].setdefault(experiment, {}).update(datasets=[*datasets], methods=[*dict.fromkeys(methods)])
+    overlay = {"datasets": [*datasets], "methods": [*dict.fromkeys(methods)], "seeds": [*seeds]}
+    budget["experiments"].setdefault(experiment, {}).update(overlay)
     path.write_text(yaml.safe_dump(budget))
     return folder

@@ -97,6 +97,13 @@ def sample(**where: Any) -> None:
     print_written(f"{', '.join(f'samples/{name}.npz' for name in solvers)}", cell.runs)
 
 
+def carry(start: str, end: str, times: int, cells: Path | None, out: Path, **where: Any) -> None:
+    """Carry cells from one time to another by the trained networks, into a file of their own."""
+    from cfm.cli.carry import carry as run
+
+    print(run(start, end, times, cells, out, **where))
+
+
 def external(packages: Path | None, command: Sequence[str], **where: Any) -> None:
     """Have a program outside this package write the samples."""
     from cfm.workflow.external import run

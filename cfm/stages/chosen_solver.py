@@ -15,13 +15,18 @@ _ADAPTIVE, _TOLERANCE = "dopri5", 1e-5
 
 
 def chosen_solver(
-    known: Mapping[str, Solver], name: str | None = None, steps: int | None = None, tolerance: float | None = None
+    known: Mapping[str, Solver],
+    name: str | Solver | None = None,
+    steps: int | None = None,
+    tolerance: float | None = None,
 ) -> Solver:
     """The solver of that name; a scheme with `steps` or, dopri5, with `tolerance` (1e-5 unless given).
 
     Without a name the adaptive solver of the experiment, or dopri5 if it has none. `UserError` on an unknown name, and
     on steps and tolerances that do not go with it.
     """
+    if isinstance(name, Solver):
+        return name
     if name is None:
         name = next((n for n, solver in known.items() if solver.tolerance is not None), _ADAPTIVE)
     if not isinstance(name, str) or name not in {*known, *SCHEMES}:
@@ -38,6 +43,13 @@ def chosen_solver(
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise UserError(f"solver '{name}': steps: a whole number from 1 on is expected, got {steps!r}")
     return replace(base, steps=steps)
+
+
+def solver_text(solver: Solver) -> str:
+    """A solver in words."""
+    return f"{solver.scheme}, " + (
+        f"tolerance {solver.tolerance:g}" if solver.steps is None else f"{solver.steps} steps"
+    )
 
 
 def _checked_tolerance(tolerance: float | None) -> float:

@@ -114,7 +114,7 @@ class LoadedRun:
         start: float,
         end: float,
         times: int = 2,
-        solver: str | None = None,
+        solver: str | Solver | None = None,
         *,
         steps: int | None = None,
         tolerance: float | None = None,

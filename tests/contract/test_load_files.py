@@ -43,7 +43,7 @@ def _toy(folder: Path, **more: object) -> Path:
 def test_a_run_that_was_not_evaluated_knows_no_solver_by_name(tmp_path: Path) -> None:
     model = cfm.load(_toy(tmp_path))
     assert "solvers: none by name" in repr(model)
-    np.testing.assert_allclose(model.sample(6), NORMAL.source("test", 3) + [1, -2], atol=1e-5)
+    np.testing.assert_allclose(model.sample(6), NORMAL.source("test", 3) + np.array([1, -2]), atol=1e-5)
     np.testing.assert_allclose(model.sample(6, solver="euler", steps=2), model.sample(6), atol=1e-5)
 
 
@@ -58,7 +58,7 @@ def test_a_copy_of_the_folder_alone_draws_the_normal_source_itself(tmp_path: Pat
 
 @pytest.mark.parametrize("family", ["toy2d", "branching"])
 def test_a_copy_alone_says_what_it_lacks(tmp_path: Path, family: str) -> None:
-    toy = {**TOY, "source": "moons", "target": "8gaussians"}
+    toy = {**TOY, "source": "moons_wide", "target": "8gaussians"}
     stored = Prepared({**NORMAL.arrays, "test_0": _points(6), "train_0": _points(20)}, 2, gaussian_source=False)
     dataset, data = {"toy2d": (toy, stored), "branching": (COURSE, TIMES)}[family]
     run = made_run(tmp_path / "data/mine/seed=3", LINEAR, dataset, data)
@@ -69,7 +69,9 @@ def test_a_copy_alone_says_what_it_lacks(tmp_path: Path, family: str) -> None:
 
 def test_other_data_than_those_of_the_training_are_refused(tmp_path: Path) -> None:
     run = _toy(tmp_path)
-    made_run(tmp_path / "toy/other/seed=3", LINEAR, TOY, replace(NORMAL, arrays={**NORMAL.arrays, "test_1": _points(7)}))
+    made_run(
+        tmp_path / "toy/other/seed=3", LINEAR, TOY, replace(NORMAL, arrays={**NORMAL.arrays, "test_1": _points(7)})
+    )
     with pytest.raises(UserError, match=r"toy/data\.npz: not the data that .*mine/seed=3 was trained on"):
         cfm.load(run)
 
@@ -90,7 +92,9 @@ def test_a_folder_that_is_no_run_says_what_is(tmp_path: Path) -> None:
         cfm.load(run)
 
 
-@pytest.mark.parametrize(("asked", "hint"), [("bets", "did you mean 'best'"), ("average", "valid: best, last"), (3, "")])
+@pytest.mark.parametrize(
+    ("asked", "hint"), [("bets", "did you mean 'best'"), ("average", "valid: best, last"), (3, "")]
+)
 def test_an_unknown_checkpoint_names_those_that_are_kept(tmp_path: Path, asked: str, hint: str) -> None:
     with pytest.raises(UserError, match=rf"unknown checkpoint '{asked}'; .*{hint}"):
         cfm.load(_toy(tmp_path), asked)
@@ -133,7 +137,7 @@ def test_a_cut_file_is_one_line(tmp_path: Path, name: str, keep: int) -> None:
     run = _toy(tmp_path)
     whole = (run / name).read_bytes()
     (run / name).write_bytes(whole[:keep])
-    with pytest.raises(UserError, match="damaged|was trained on"):
+    with pytest.raises(UserError, match=r"damaged|was trained on"):
         cfm.load(run)
 
 
@@ -170,12 +174,10 @@ def test_a_method_that_sees_one_interval_knows_only_its_times(tmp_path: Path) ->
 
     model = cfm.load(made_run(tmp_path / "b/m/seed=3", half, COURSE, TIMES, uphill))
     assert model.times == (1, 3)
-    x = _points(9, 5)
-    np.testing.assert_allclose(model.velocity(2, x), np.tile([0.5, 0, 0, 0, 0], (9, 1)), atol=1e-5)
-    np.testing.assert_allclose(model.carry(x, 1, 3)[-1], x + [1, 0, 0, 0, 0], atol=1e-4)
-    np.testing.assert_allclose(
-        model.sample(9, solver="rk4", steps=5), TIMES.arrays["test_0"] + [0.5, 0, 0, 0, 0], atol=1e-4
-    )
+    x, rate = _points(9, 5), np.array([0.5, 0, 0, 0, 0])
+    np.testing.assert_allclose(model.velocity(2, x), np.tile(rate, (9, 1)), atol=1e-5)
+    np.testing.assert_allclose(model.carry(x, 1, 3)[-1], x + 2 * rate, atol=1e-4)
+    np.testing.assert_allclose(model.sample(9, solver="rk4", steps=5), TIMES.arrays["test_0"] + rate, atol=1e-4)
     with pytest.raises(UserError, match=r"t: times from 1 to 3 are expected, got 0"):
         model.carry(x, 0, 2)
 
@@ -184,7 +186,9 @@ def test_a_method_that_is_told_the_classes_wants_them(tmp_path: Path) -> None:
     unet = UNetSettings(multipliers=(1,), attention=(), head_channels=8)
     training = replace(TRAINING, width=8, unet=unet)
     arrays = {name: np.tanh(_points(n, 64)) for name, n in (("train_1", 12), ("val_1", 4), ("test_1", 5))}
-    labels = {name.replace("_1", "_label"): np.arange(len(x), dtype=np.float32)[:, None] % 10 for name, x in arrays.items()}
+    labels = {
+        name.replace("_1", "_label"): np.arange(len(x), dtype=np.float32)[:, None] % 10 for name, x in arrays.items()
+    }
     dataset, method = {"family": "images", "archive": "digits"}, {**LINEAR, "classes": 10}
     data = Prepared({**arrays, **labels}, 64, gaussian_source=True)
     model = cfm.load(made_run(tmp_path / "d/m/seed=3", method, dataset, data, training=training))
@@ -192,7 +196,11 @@ def test_a_method_that_is_told_the_classes_wants_them(tmp_path: Path) -> None:
     assert model.velocity(0.5, x, labels=range(5)).shape == (5, 64)
     np.testing.assert_array_equal(model.sample(5, **how), model.sample(5, labels=np.arange(5), **how))
     assert model.carry(x, 0, 1, labels=[3] * 5, **how).shape == (2, 5, 64)
-    for labels_given, said in ((None, "give one for each of 5"), ([10] * 5, "a class from 0 to 9"), ([1], r"shape \(5,\)")):
+    for labels_given, said in (
+        (None, "give one for each of 5"),
+        ([10] * 5, "a class from 0 to 9"),
+        ([1], r"shape \(5,\)"),
+    ):
         with pytest.raises(UserError, match=said):
             model.velocity(0.5, x, labels=labels_given)
 
@@ -211,7 +219,18 @@ def test_the_package_alone_is_light_and_the_rest_is_there_where_it_is_installed(
     """An editable installation in an environment of its own, from a folder that is not the project's."""
     run, site, root = _toy(tmp_path), tmp_path / "site", Path.cwd()
     site.mkdir()
-    build = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site, "-e"]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        site,
+        "-e",
+    ]
     made = subprocess.run([*map(str, build), str(root)], capture_output=True, text=True, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     code = (

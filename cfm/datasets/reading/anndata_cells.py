@@ -44,6 +44,9 @@ class AnnDataFile:
     def names(self, cells: int) -> Array:
         return self.obs.index.to_numpy().astype(str)
 
+    def tells(self, name: str) -> bool:
+        return name in self.obs.columns
+
     def column(self, name: str) -> Column:
         import pandas as pd
 

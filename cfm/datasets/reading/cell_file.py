@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ import numpy.typing as npt
 from cfm.datasets.reading.columns import Column, some
 from cfm.errors import UserError
 from cfm.types import Array, Floats, Indices
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,15 @@ class Matrix:
 
 
 class CellFile(Protocol):
-    """An open file of cells; everything wrong with it is a `UserError` with its path."""
+    """An open file of cells; everything wrong with it is a `UserError` with its path.
+
+    `obs`: the table of cells, if it is kept as one.
+    """
+
+    obs: pd.DataFrame | None
+
+    def tells(self, name: str) -> bool:
+        """Is there such a column?"""
 
     def names(self, cells: int) -> Array:
         """What so many cells are called, text (n,): the numbers of their rows if the file does not say it."""

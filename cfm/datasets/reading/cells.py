@@ -21,6 +21,7 @@ class Cells:
 
     `time` is the place in `labels`, which are the times in order; `observed` are they as numbers, ascending or
     descending, if they are known as such. `notes`: what a user may want to know of how they were read, a line each.
+    `rows`: where they are in the file.
     """
 
     names: Array
@@ -28,6 +29,7 @@ class Cells:
     time: Indices
     labels: tuple[str, ...]
     observed: tuple[float, ...] | None
+    rows: Indices
     notes: tuple[str, ...] = ()
 
 
@@ -61,7 +63,8 @@ def read_cells(
                 f"{path}: '{matrix}': {bad.size} of {len(points)} cells have NaN or infinite values "
                 f"(the first is row {kept[bad[0]]}): remove them from the file"
             )
-        return Cells(file.names(coordinates.cells)[kept], points, time, order.labels, order.observed, order.notes)
+        names = file.names(coordinates.cells)[kept]
+        return Cells(names, points, time, order.labels, order.observed, kept, order.notes)
 
 
 def _selected(path: Path, columns: Mapping[str, Column], select: Mapping[str, str]) -> Flags:

@@ -18,9 +18,14 @@ _NAMES = ("obs_names", "cell_names", "names")  # of arrays that name cells
 class NpzFile:
     """Arrays by name: matrices (cells x columns) and columns (cells,)."""
 
+    obs = None
+
     def __init__(self, path: Path) -> None:
         check_archive(path)
         self.path, self.stored = path, np.load(path, allow_pickle=False)
+
+    def tells(self, name: str) -> bool:
+        return name in self.stored.files
 
     def close(self) -> None:
         self.stored.close()
