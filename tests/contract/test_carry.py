@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.cells_project import (
     verb,
     whitened_scale,
 )
+from tests.manual_pages import ROOT, examples
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +183,22 @@ def test_genes_are_never_read(carry: Callable[..., Any], monkeypatch: pytest.Mon
         monkeypatch.setattr(kind, "toarray", never)
         monkeypatch.setattr(kind, "todense", never)
     assert carry("--from", "D3", "--to", "D8").n_obs == 40
+
+
+def test_the_example_of_the_manual_joins_the_cells(
+    carry: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And every name that the table of what is written has is there."""
+    command, join = examples("own_data")[-2:]
+    assert command.startswith("python -m cfm carry ")
+    out = carry("--from", "D3", "--to", "D15", name="carried.h5ad")
+    table = (ROOT / "docs/own_data.md").read_text().partition("| .h5ad |")[2]
+    named = {*re.findall(r'\["(\w+)"\]', table)} - {"carry"}
+    assert len(named) > 12 and named <= {*out.obsm, *out.uns["carry"]}
+    made_cells().write_h5ad(tmp_path / "my_cells.h5ad")
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(compile(join, "own_data", "exec"), found)
+    x0, unit = cells_of("D3")[out.obs_names].obsm["X_pca"][:, :3], whitened_scale()
+    np.testing.assert_allclose(found["here"].obsm["X_pca"][:, :3], x0)
+    np.testing.assert_allclose(found["here"].obsm["X_pca_later"], x0 + 2 * np.array([1.5, 0.5, -0.5]) * unit, atol=1e-4)

@@ -19,6 +19,7 @@ from cfm.errors import UserError
 from cfm.files import read_tensors, write_tensors
 from cfm.settings import UNetSettings
 from tests.made_run import TRAINING, constant_velocity, made_run
+from tests.manual_pages import examples
 
 LINEAR = {"family": "flow_matching", "coupling": "independent", "path": "linear", "sigma": 0.0}
 TOY = {"family": "toy2d", "source": "gaussian", "target": "moons"}
@@ -243,3 +244,16 @@ def test_the_package_alone_is_light_and_the_rest_is_there_where_it_is_installed(
     found = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path, env=clean)
     assert found.returncode == 0, found.stderr
     assert found.stdout.split() == [str(root / "cfm/__init__.py"), "(4,", "2)"]
+
+
+def test_the_example_of_the_manual_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = examples("using_models")
+    assert len(example.splitlines()) <= 8
+    run = made_run(tmp_path / "results/quick/toy2d/gaussian_moons/otcfm/seed=42", LINEAR, TOY, NORMAL)
+    (run / "spec.json").write_text(json.dumps({"solvers": {"rk4": {"scheme": "rk4", "steps": 100}}}))
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, np.ndarray] = {}
+    exec(compile(example, "using_models", "exec"), found)
+    shapes = {name: found[name].shape for name in ("x", "v", "path", "log_p")}
+    assert shapes == {"x": (500, 2), "v": (500, 2), "path": (11, 500, 2), "log_p": (500,)}
+    np.testing.assert_allclose(found["path"][-1], cfm.load(run).data.source(500, 42), atol=1e-3)

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import textwrap
 from collections.abc import Container
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,14 +19,9 @@ from cfm.metrics.base import Evaluation, Metric
 from cfm.rng import stream
 from cfm.settings import Experiment, Sizes
 from cfm.stages import STAGES
+from tests.manual_pages import examples
 
 _BY_OTHERS = {"No space left on device"}  # said by the operating system
-
-
-def _examples(page: str) -> list[str]:
-    """The indented blocks of a page of the manual."""
-    text = Path(f"docs/{page}.md").read_text()
-    return [textwrap.dedent(block) for block in re.findall(r"(?<=\n\n)((?:    .*\n|\n(?=\n?    ))+)", text)]
 
 
 def test_the_map_is_that_of_the_code() -> None:
@@ -79,7 +73,7 @@ def _names_in(file: Path) -> Container[str]:
 
 
 def test_the_example_of_a_data_set_is_one() -> None:
-    code, entry, *_ = _examples("extending")
+    code, entry, *_ = examples("extending")
     known: dict[str, type[Dataset]] = {}
     exec(compile(code, "ring", "exec"), known)
     settings = next(iter(yaml.safe_load(entry).values()))
@@ -92,14 +86,14 @@ def test_the_example_of_a_data_set_is_one() -> None:
 
 def test_the_example_of_a_metric_is_one() -> None:
     known = {"Evaluation": Evaluation, "Metric": Metric, "np": np}
-    exec(compile(_examples("extending")[2], "metric", "exec"), known)
+    exec(compile(examples("extending")[2], "metric", "exec"), known)
     metric = known["METRICS"]["mean_error"]  # type: ignore[index]
     x = np.zeros((4, 2), dtype=np.float32)
     assert metric.compute(Evaluation(x, x, x + 1, None, 1, 0.0, None, None, None)) == np.float32(2**0.5)
 
 
 def test_the_example_of_an_experiment_is_one() -> None:
-    settings = build(Experiment, yaml.safe_load(_examples("extending")[3]), Where("docs/extending.md"))
+    settings = build(Experiment, yaml.safe_load(examples("extending")[3]), Where("docs/extending.md"))
     assert settings.datasets == ("gaussian_ring",) and settings.tables["ring"].kind == "comparison"
 
 
