@@ -43,23 +43,37 @@ def made_cells() -> anndata.AnnData:
     return found
 
 
+def genes() -> anndata.AnnData:
+    """90 cells whose coordinates are a sparse X, at three times of which one has two names, without a left-out time."""
+    rng = np.random.default_rng(1)
+    counts = scipy.sparse.random(90, 50, density=0.5, format="csr", random_state=1, dtype=np.float32)
+    day = np.array(["D3", "D8", "D15", "late"])[rng.permutation(np.repeat([0, 1, 2, 3], [30, 30, 15, 15]))]
+    return anndata.AnnData(counts, obs=pd.DataFrame({"day": day}, index=[f"g{k}" for k in range(90)]))
+
+
 def cells_project(folder: Path) -> Path:
     """Cells of one's own, and networks of three seeds whose velocities are known, in whitened units."""
-    copy_of_config(folder, ["mine", "branching"], ["identity", "icfm", "otcfm", "wcfm"], "single_cell", [*RATES])
+    copy_of_config(
+        folder, ["mine", "genes", "branching"], ["identity", "icfm", "otcfm", "wcfm"], "single_cell", [*RATES]
+    )
     made_cells().write_h5ad(folder / "mine.h5ad")
+    genes().write_h5ad(folder / "genes.h5ad")
     entry = {"label": "mine", "family": "snapshots", "file": "mine.h5ad", "matrix": "X_pca", "labels": "day", "dims": 3}
     with open(folder / "config/datasets.yaml", "a") as file:
         file.write(yaml.safe_dump({"mine": {**entry, "left_out": [1]}}))
+        times = {"times": {"D3": 3, "D8": 8, "D15": 15, "late": 15}, "spacing": "observed"}
+        file.write(yaml.safe_dump({"genes": {**entry, "file": "genes.h5ad", "matrix": "X", **times}}))
     methods = yaml.safe_load((folder / "config/methods.yaml").read_text())
     methods["wcfm"] = {"label": "one interval", "family": "weighted", "experiments": ["single_cell"], "epsilon": 0.1}
     methods["wcfm"] |= {"coupling": "independent", "path": "linear", "sigma": 0.1}
     (folder / "config/methods.yaml").write_text(yaml.safe_dump(methods, sort_keys=False))
     with contextlib.chdir(folder):
-        assert main([*verb("data")]) == 0
+        assert main(verb("data")) == main(verb("data", "genes")) == 0
         for method in ("otcfm", "wcfm"):
             for seed, rate in RATES.items():
                 made(method, seed, constant_velocity(*rate))
         made("icfm", 42, lambda layers: None)
+        made("otcfm", 42, constant_velocity(1, 2, 3), "genes")
     return folder
 
 

@@ -12,7 +12,7 @@ from cfm.artifacts.layout import MODEL
 from cfm.artifacts.provenance import Stopwatch
 from cfm.cli.cell import Cell
 from cfm.datasets.attributes import Attributes
-from cfm.datasets.base import Dataset
+from cfm.datasets.base import Dataset, Prepared
 from cfm.datasets.images import Images
 from cfm.datasets.reading.given_cells import GivenCells, cells_in, cells_of, points_in
 from cfm.datasets.snapshots import Snapshots
@@ -35,8 +35,8 @@ def carry(start: str, end: str, times: int, cells: Path | None, out: Path, **whe
     if isinstance(dataset, Images | Attributes):
         raise UserError(f"{cell.dataset}: pictures are no cells: cfm.load(FOLDER) in Python carries them as points")
     runs = _loaded(cell)
-    course, solver = _times(dataset, runs[0]), chosen_solver(cell.config.solvers(cell.experiment, cell.method))
-    given = _given(dataset, course, start, cells, cell)
+    solver = chosen_solver(cell.config.solvers(cell.experiment, cell.method))
+    course, given = _given(dataset, runs[0].data.prepared, start, cells, cell.dataset)
     if out.resolve() == given.path.resolve():
         raise UserError(f"--out {out}: the cells are read from this file, name another one")
     try:
@@ -66,15 +66,11 @@ def carry(start: str, end: str, times: int, cells: Path | None, out: Path, **whe
         model_sha256={str(run.seed): file_digest(run.folder / MODEL) for run in runs},
         checkpoint=runs[0].checkpoint,
     )
-    names = given.names
-    CarriedFile(
-        names, given.obs, given.key, carried.points, carried.velocity, carried.mean, carried.std, about, record
-    ).write(out)
+    known = (given.names, given.obs, given.key)
+    CarriedFile(*known, carried.points, carried.velocity, carried.mean, carried.std, about, record).write(out)
     taken = f" ({given.left} of other times are left out)" if given.left else ""
-    return (
-        f"{len(names)} cells{taken} carried from {carried.names[0]} to {carried.names[-1]} by {len(runs)} seeds of "
-        f"{cell.method}, {solver_text(solver)}\nwritten: {out}"
-    )
+    way = f"from {carried.names[0]} to {carried.names[-1]} by {len(runs)} seeds of {cell.method}"
+    return f"{len(given.names)} cells{taken} carried {way}, {solver_text(solver)}\nwritten: {out}"
 
 
 def _loaded(cell: Cell) -> Sequence[LoadedRun]:
@@ -102,31 +98,20 @@ def _loaded(cell: Cell) -> Sequence[LoadedRun]:
     return runs
 
 
-def _times(dataset: Dataset, run: LoadedRun) -> CourseTimes:
-    data = run.data.prepared
+def _given(
+    dataset: Dataset, data: Prepared, start: str, path: Path | None, name: str
+) -> tuple[CourseTimes, GivenCells]:
+    """The times of the data set, and the cells of time `start`: those of a file, or its own."""
     if not isinstance(dataset, Snapshots):
-        return CourseTimes.of(data)
-    return CourseTimes.of_cells(data, dataset.cells(), dataset.file)
-
-
-def _given(dataset: Dataset, course: CourseTimes, start: str, cells: Path | None, cell: Cell) -> GivenCells:
-    if not isinstance(dataset, Snapshots):
-        if cells is None:
-            raise UserError(
-                f"--cells: {cell.dataset} has no cells in a file: name an .npz with an array 'points' (n, dim)"
-            )
-        return points_in(cells, dataset.dim)
+        if path is None:
+            raise UserError(f"--cells: {name} has no cells in a file: name an .npz with an array 'points' (n, dim)")
+        return CourseTimes.of(data), points_in(path, dataset.dim)
+    own = dataset.cells()
+    course = CourseTimes.of_cells(data, dataset, own)
     course.when(start, "--from")
     place = course.place(start)
-    if cells is not None:
-        return cells_in(cells, dataset, [start] if place is None else _members(dataset, course, place))
+    if path is not None:
+        return course, cells_in(path, dataset, [start] if place is None else course.written[place])
     if place is None:
         raise UserError(f"--from: {start} lies between two times: name the cells that are there, --cells FILE")
-    return cells_of(dataset, place)
-
-
-def _members(dataset: Snapshots, course: CourseTimes, place: int) -> list[str]:
-    """The labels that are one time of the data set."""
-    if isinstance(dataset.times, dict) and course.observed is not None:
-        return [label for label, number in dataset.times.items() if number == course.observed[place]]
-    return [course.labels[place]]
+    return course, cells_of(dataset, own, place)

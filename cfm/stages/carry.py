@@ -62,7 +62,7 @@ def _within(run: LoadedRun, course: CourseTimes, text: str, option: str) -> floa
     if not first <= time <= last:
         early, late = course.names(np.array([first, last]))
         raise UserError(
-            f"{option}: {text}: the method saw times from {early} to {late} only, the interval around the time that is "
-            "left out; methods of flow matching see all of them"
+            f"{option}: {text}: the method was trained on times from {early} to {late} only; those of flow matching "
+            "know all of them"
         )
     return time

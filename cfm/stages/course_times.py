@@ -9,6 +9,7 @@ import numpy as np
 from cfm.datasets.base import Prepared
 from cfm.datasets.reading.cells import Cells
 from cfm.datasets.reading.columns import as_number, number_text, some
+from cfm.datasets.snapshots import Snapshots
 from cfm.errors import UserError, nearest
 from cfm.types import Floats
 
@@ -16,32 +17,40 @@ from cfm.types import Floats
 @dataclass(frozen=True)
 class CourseTimes:
     """`labels` of the snapshots, when they are in the data's own time (`at`, ascending), and as what they were
-    observed, in numbers that ascend or descend, if they are known as such."""
+    observed, in numbers that ascend or descend, if they are known as such. `written`: what the file calls each of them,
+    which is several labels where the configuration says that they are one time."""
 
     labels: tuple[str, ...]
     at: tuple[float, ...]
     observed: tuple[float, ...] | None
+    written: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of_cells(cls, data: Prepared, cells: Cells, where: str) -> CourseTimes:
-        """Of cells that were prepared from a file, which knows its labels as numbers; `UserError` if it has others."""
+    def of_cells(cls, data: Prepared, dataset: Snapshots, cells: Cells) -> CourseTimes:
+        """Of cells from a file, which tell their labels as numbers; `UserError` if they are not those of `data`."""
         if cells.labels != data.time_labels:
             raise UserError(
-                f"{where}: its times are {some(cells.labels)}, those of the training were {some(data.time_labels)}: "
-                "run `make reproduce` again"
+                f"{dataset.file}: its times are {some(cells.labels)}, those of the training were "
+                f"{some(data.time_labels)}: run `make reproduce` again"
             )
-        return cls(cells.labels, data.label_times, cells.observed)
+        written: tuple[tuple[str, ...], ...] = tuple((label,) for label in cells.labels)
+        if isinstance(dataset.times, dict):
+            told = dataset.times.items()
+            written = tuple(tuple(k for k, number in told if number == time) for time in cells.observed or ())
+        return cls(cells.labels, data.label_times, cells.observed, written)
 
     @classmethod
     def of(cls, data: Prepared) -> CourseTimes:
         """Of other data, which are observed at the data's own times, from 0 to 1 unless they say others."""
         at = data.label_times or data.times
-        return cls(tuple(map(number_text, at)), at, at)
+        labels = tuple(map(number_text, at))
+        return cls(labels, at, at, tuple((label,) for label in labels))
 
     def place(self, text: str) -> int | None:
         """The snapshot that a text names, by its label or as the same number; None if it names none."""
-        if text in self.labels:
-            return self.labels.index(text)
+        for place, (label, written) in enumerate(zip(self.labels, self.written, strict=True)):
+            if text in (label, *written):
+                return place
         number = as_number(text)
         if number is None or self.observed is None or number not in self.observed:
             return None

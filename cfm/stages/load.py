@@ -23,7 +23,7 @@ from cfm.stages.run_data import RunData
 
 def load(run: str | os.PathLike[str], checkpoint: str | None = None, device: str = "cpu") -> LoadedRun:
     """The run in a folder, see `cfm.load`; `UserError` in one line if there is none that could be used."""
-    folder = Path(run).expanduser().absolute()
+    folder = Path(run).expanduser().resolve()
     _check_device(device)
     if not (folder / MODEL).is_file():
         return _untrained(folder, checkpoint)
@@ -46,7 +46,10 @@ def load(run: str | os.PathLike[str], checkpoint: str | None = None, device: str
 def _untrained(folder: Path, checkpoint: str | None) -> LoadedRun:
     """A control, whose folder has no network; or what the folder is instead of a run."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder; a run is RESULTS/BUDGET/EXPERIMENT/DATASET/METHOD/seed=N")
+        raise UserError(
+            f"{folder}: there is no such folder; a run is RESULTS/BUDGET/EXPERIMENT/DATASET/METHOD/seed=N, made by "
+            "`make reproduce`; those that are kept in results/reference have no networks"
+        )
     if not (folder / SPEC).is_file():
         inside = sorted(path.name for path in folder.glob("seed=*"))
         hint = f"choose one of its runs: {', '.join(inside[:12])}" if inside else "`make reproduce` trains it"
@@ -69,7 +72,7 @@ def _check_device(device: str) -> None:
 
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise UserError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
 
 

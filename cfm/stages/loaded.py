@@ -29,7 +29,8 @@ class LoadedRun:
 
     Points are arrays (n, dim) as they are in the prepared data, so cells are whitened. A result has the type of float
     of the points that were given; the arithmetic is that of the network, float32. Times are those of the data: from 0
-    to 1, or those of a time course. Every method raises `UserError` in one line on what it cannot do.
+    to 1, or those of a time course. Every method raises `UserError` in one line on what it cannot do, and RunFailed
+    where a solver does not get there.
     """
 
     folder: Path

@@ -21,6 +21,7 @@ from tests.cells_project import (
     SCALE,
     cells_of,
     cells_project,
+    genes,
     given_file,
     made_cells,
     verb,
@@ -39,8 +40,14 @@ def carry(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
     """Carry, and read what was written."""
     monkeypatch.chdir(project)
 
-    def run(*options: str, method: str = "otcfm", seeds: str = "42 43", name: str = "out.h5ad") -> Any:
-        given = [*verb("carry"), "--method", method, "--seeds", *seeds.split(), "--out", str(tmp_path / name)]
+    def run(
+        *options: str,
+        method: str = "otcfm",
+        seeds: str = "42 43",
+        name: str = "out.h5ad",
+        dataset: str = "mine_without_1",
+    ) -> Any:
+        given = [*verb("carry", dataset), "--method", method, "--seeds", *seeds.split(), "--out", str(tmp_path / name)]
         assert main([*given, *options]) == 0
         return anndata.read_h5ad(tmp_path / name) if name.endswith("d") else dict(np.load(tmp_path / name))
 
@@ -202,3 +209,25 @@ def test_the_example_of_the_manual_joins_the_cells(
     x0, unit = cells_of("D3")[out.obs_names].obsm["X_pca"][:, :3], whitened_scale()
     np.testing.assert_allclose(found["here"].obsm["X_pca"][:, :3], x0)
     np.testing.assert_allclose(found["here"].obsm["X_pca_later"], x0 + 2 * np.array([1.5, 0.5, -0.5]) * unit, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", ["late", "D15", "15", "D15 + late"])
+def test_times_of_several_names_as_they_were_observed(carry: Callable[..., Any], start: str) -> None:
+    """The course takes 2 units of its time from 3 to 15, so D8 is at 5/6; back to there from any name of the end."""
+    out, cells = carry("--from", start, "--to", "D8", dataset="genes", seeds="42"), genes()
+    there = cells[cells.obs["day"].isin(["D15", "late"])]
+    assert [*out.obs_names] == [*there.obs_names] and "X_carried" in out.obsm and "X" not in out.obsm
+    unit = cells.X[:, :3].toarray().std(0)
+    expected = there.X[:, :3].toarray() - (2 - 5 / 6) * np.array([1, 2, 3]) * unit
+    np.testing.assert_allclose(out.X, expected, atol=1e-4)
+    np.testing.assert_allclose(out.uns["carry"]["snapshot_times"], [0, 5 / 6, 2])
+    np.testing.assert_allclose(out.uns["carry"]["times"], [15, 8])
+
+
+def test_given_cells_as_zarr(carry: Callable[..., Any], tmp_path: Path) -> None:
+    cells = made_cells()[:50].copy()
+    cells.write_zarr(tmp_path / "given.zarr")
+    out = carry("--from", "D3", "--to", "D8", "--cells", str(tmp_path / "given.zarr"), seeds="42")
+    start = cells[cells.obs["day"] == "D3"]
+    assert [*out.obs_names] == [*start.obs_names]
+    np.testing.assert_allclose(out.obsm["X_pca"], start.obsm["X_pca"][:, :3] + RATES[42] * whitened_scale(), atol=1e-4)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfm.datasets.reading.cell_file import CellFile
+from cfm.datasets.reading.cells import Cells
 from cfm.datasets.reading.columns import some
 from cfm.datasets.reading.open_cells import open_cells
 from cfm.datasets.snapshots import Snapshots
@@ -35,10 +36,9 @@ class GivenCells:
     left: int = 0
 
 
-def cells_of(dataset: Snapshots, time: int) -> GivenCells:
-    """Those that the data set itself has at a time, by its place."""
-    found, path = dataset.cells(), dataset.source.verified()
-    here = found.time == time
+def cells_of(dataset: Snapshots, found: Cells, time: int) -> GivenCells:
+    """Those of the data set itself, its `cells()`, at a time, by its place."""
+    path, here = dataset.source.verified(), found.time == time
     with open_cells(path) as file:
         obs = _table(file, found.rows[here], dataset.labels)
     return GivenCells(path, dataset.matrix, found.names[here], found.points[here], obs, int((~here).sum()))
