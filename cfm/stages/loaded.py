@@ -98,7 +98,7 @@ class LoadedRun:
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
             raise UserError(f"n: a whole number from 1 on is expected, got {n!r}")
         drawn = self.seed if seed is None else seed
-        if isinstance(drawn, bool) or not isinstance(drawn, int | np.integer) or drawn < 0:
+        if isinstance(drawn, bool) or not isinstance(drawn, int | np.integer) or not 0 <= drawn < 2**63:
             raise UserError(f"seed: a whole number from 0 on is expected, got {seed!r}")
         x0 = self.data.source(int(n), int(drawn))
         classes = self.data.labels(len(x0)) if self.method.conditional and labels is None else self._labels(labels, n)
