@@ -82,13 +82,15 @@ def verb(verb: str, dataset: str = "mine_without_1") -> list[str]:
     return [verb, "--budget", "smoke", "--experiment", "single_cell", "--dataset", dataset]
 
 
-def made(method: str, seed: int, change: Change, dataset: str = "mine_without_1", dim: int = 3) -> None:
-    """A run of a method whose network is not drawn, but made."""
+def made(
+    method: str, seed: int, change: Change, dataset: str = "mine_without_1", dim: int = 3, failure: str | None = None
+) -> None:
+    """A run of a method whose network is not drawn, but made; or one that failed."""
     cell = Cell.open("train", "smoke", "single_cell", dataset, method)
     training = cell.config.training("single_cell", method)
     assert training is not None
     folder = cell.config.layout.run("single_cell", dataset, method, seed)
-    made_model(folder, cell.family, dim, training, cell.spec, change)
+    made_model(folder, cell.family, dim, training, cell.spec, change, failure)
 
 
 def whitened_scale() -> np.ndarray:

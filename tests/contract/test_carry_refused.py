@@ -92,6 +92,13 @@ def test_methods_that_cannot_carry_are_one_line(refused: Callable[..., str]) -> 
         assert "a name that ends in .h5ad or .npz is expected" in refused("--from", "D3", "--to", "D8", name=name)
 
 
+def test_no_mean_is_over_fewer_seeds_than_were_asked_for(refused: Callable[..., str]) -> None:
+    made("icfm", 43, lambda layers: None, failure="the loss is not finite by step 10")
+    line = refused("--from", "D3", "--to", "D8", "--seeds", "42", "43", method="icfm")
+    assert "icfm/seed=43: this run failed, there is no network: the loss is not finite by step 10" in line
+    assert "seed 44: not trained" in refused("--from", "D3", "--to", "D8", "--seeds", "42", "44", method="icfm")
+
+
 def test_networks_of_other_settings_are_not_used(refused: Callable[..., str], project: Path) -> None:
     """Which columns they know is one of them."""
     path = project / "config/datasets.yaml"
