@@ -30,9 +30,9 @@ This page is written by `python docs/map.py`; a test fails when it is out of dat
 ## The rooms
 
 The package `cfm` is a house of {count} rooms on a ground of small modules. An import may only point down: to a room
-below, or within its own room. There are no circles and no exceptions (`tests/contract/test_rooms.py`). It has two doors:
-`python -m cfm` (`cfm/__main__.py`) for what is typed, and `cfm.load` (`cfm/__init__.py`) for Python, which opens its room only
-when it is called, so that `import cfm` loads nothing.
+below, or within its own room. There are no circles and no exceptions (`tests/contract/test_rooms.py`). It has two
+doors: `python -m cfm` (`cfm/__main__.py`) for what is typed, and `cfm.load` (`cfm/__init__.py`) for Python, which opens
+its room only when it is called, so that `import cfm` loads nothing.
 
 ![The rooms of the package from roof to ground, with what flows in and out of each]({picture})
 
