@@ -164,7 +164,9 @@ def test_a_file_with_python_objects_runs_nothing(tmp_path: Path) -> None:
 )
 def test_other_kinds_of_files_are_refused_with_what_to_do(tmp_path: Path, name: str, how: str) -> None:
     (tmp_path / name).write_text("1,2\n")
-    with pytest.raises(UserError, match=rf"{name}: a file that ends in .npz, .h5ad or .zarr is expected; {how}") as error:
+    with pytest.raises(
+        UserError, match=rf"{name}: a file that ends in .npz, .h5ad or .zarr is expected; {how}"
+    ) as error:
         read_cells(tmp_path / name, "a", "b", {}, 1)
     assert "\n" not in str(error.value)
 

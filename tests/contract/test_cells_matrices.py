@@ -126,9 +126,7 @@ DONORS: list[tuple[Callable[[], Any], str, int]] = [
 
 
 @pytest.mark.parametrize(("donor", "asked", "count"), DONORS)
-def test_donors_are_found_whatever_is_missing(
-    tmp_path: Path, donor: Callable[[], Any], asked: str, count: int
-) -> None:
+def test_donors_are_found_whatever_is_missing(tmp_path: Path, donor: Callable[[], Any], asked: str, count: int) -> None:
     path = h5ad(tmp_path, donor=donor(), t=np.arange(120) % 4)
     assert len(snapshots(path, select={"donor": asked}).cells().points) == count
 

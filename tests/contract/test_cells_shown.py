@@ -1,4 +1,4 @@
-"""How own cells look in tables and figures: named by their day; one coordinate, constant ones, two snapshots are drawn."""
+"""How own cells look: named by their day; one coordinate, constant ones and two snapshots are drawn."""
 
 import dataclasses
 import warnings
@@ -65,15 +65,16 @@ def _run(config: Config) -> None:
             evaluate(solvers, settings.metrics, data, runs, {}, "{}", {}, lambda *_: None)
 
 
+WORDS = np.array(["control", "treated"])
 SHAPES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "one_gene": (PCS[:, :1], TIME, {}),
     "zeros_first": (np.hstack([np.zeros((120, 2)), PCS[:, :3]]), TIME, {"whiten": "none"}),
     "one_varies": (np.hstack([PCS[:, :1], np.ones((120, 2))]), TIME, {"whiten": "none", "left_out": 2}),
     "rarely_expressed": (np.hstack([PCS[:, :1], (np.arange(120) == 5)[:, None]]), TIME, {}),
     "far_apart_scales": (PCS[:, :2] * [1e-3, 1e4], TIME, {"whiten": "none"}),
-    "two_words": (PCS[:60], np.where(TIME[:60] == 0, "control", "treated"), {"left_out": None, "times": ("control", "treated")}),
+    "two_words": (PCS[:60], WORDS[TIME[:60]], {"left_out": None, "times": ("control", "treated")}),
     "none_left_out": (PCS, labelled(["E6.5", "E7", "E7.5", "E8"]), {"left_out": None}),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
