@@ -157,7 +157,8 @@ class PairSampler:
 
     def _clock(self, interval: int, n: int) -> dict[str, Points]:
         start, length = self.intervals[interval].start, self.intervals[interval].length
-        if len(self.intervals) == 1 and (start, length) == (0.0, 1.0):
+        two_snapshots = self.method.time_course and not self.intervals[0].data.gaussian_source
+        if len(self.intervals) == 1 and (start, length) == (0.0, 1.0) and not two_snapshots:
             return {}
         return {name: np.full((n, 1), x, dtype=np.float32) for name, x in (("start", start), ("length", length))}
 

@@ -24,7 +24,7 @@ def test_components_beyond_the_rank_are_refused(tmp_path: Path, solver: str, com
     path = npz(tmp_path, X=components)
     with pytest.raises(UserError, match=r"column 4 of 'X' is constant but for rounding .* so is 5: .*; dims: 4 takes"):
         snapshots(path, dims=6).prepare(None)
-    assert len(snapshots(path, dims=4).prepare(None)["test_0"]) == 3 and not np.abs(components[:, 4]).max() == 0
+    assert len(snapshots(path, dims=4).prepare(None)["test_0"]) == 3 and np.abs(components[:, 4]).max() > 0
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -50,9 +50,7 @@ def test_only_what_is_fitted_has_to_vary(tmp_path: Path) -> None:
     alone = np.column_stack([np.where(TIME == 1, RNG.standard_normal(120), 0), LOW[:, :2]])
     path = npz(tmp_path, X=alone)
     snapshots(path, dims=3, left_out=1).prepare(None)
-    with pytest.raises(
-        UserError, match=r"column 0 of 'X' is constant: .* take it out of the matrix in the file, or say"
-    ):
+    with pytest.raises(UserError, match=r"column 0 of 'X' is constant: .* take it out of the matrix in the file"):
         snapshots(path, dims=3, left_out=1, whiten="observed").prepare(None)
 
 

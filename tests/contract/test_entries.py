@@ -262,3 +262,18 @@ def test_data_sets_are_described_in_the_order_of_the_file() -> None:
     assert [*found][:5] == ["gaussian_8gaussians", "moons_8gaussians", "gaussian_moons", "gaussian_scurve", "embryoid"]
     assert found["gaussian_moons"] == "N → moons" and found["cite"] == "Cite: cite_without_1, cite_without_2"
     assert "branching" not in absent_files(config.datasets)
+
+
+def test_an_entry_of_cells_needs_neither_a_count_nor_a_left_out_time_and_no_file_to_be_checked(folder: Path) -> None:
+    path = folder / "datasets.yaml"
+    whole = path.read_text().rstrip().removesuffix("snapshots: 4\n  left_out: [1, 2]")
+    for keys in ("", "left_out:", "times: [control, treated]", "times: {a: 0, b: 2.5}\n  spacing: observed"):
+        path.write_text(whole + keys + "\n")
+        absent = configuration.load("quick", ("cells",)).datasets["absent"]
+        assert (absent.entry.label, absent.group) == ("Absent", None)
+        assert absent.dataset.left_out is None  # type: ignore[attr-defined]
+    path.write_text(whole + "left_out: [1, 2, 9]\n")
+    assert "absent_without_9" in load_datasets()  # the file will say
+    path.write_text(whole + "left_out: [0, 1]\n")
+    with pytest.raises(UserError, match=r"absent: left_out: 0: the first time, 0, and the last are needed"):
+        load_datasets()

@@ -41,8 +41,9 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     data = load(config.layout.data(experiment, dataset))
     shown = shown_coordinates(data)
     clouds = {name: _seen(data, name, shown) for name in data.arrays if name.startswith(("train", "test"))}
-    box = bounding_box([*clouds.values()], _BEYOND, margin=0.05)
+    box = bounding_box([*clouds.values()], _BEYOND, margin=0)
     alike = len(shown) > 1 and 1 / _ALIKE < height(box) < _ALIKE  # so that both axes may have one unit
+    box = _with_margin(box, alike)
     rows = -(-len(methods) // _COLUMNS)
     size = (_WIDTH * _COLUMNS, (_WIDTH * (height(box) if alike else 1) + 0.35) * rows + 0.5)
     figure, axes = pyplot.subplots(rows, _COLUMNS, figsize=size, squeeze=False)
@@ -67,6 +68,13 @@ def shown_coordinates(data: Prepared) -> list[int]:
     low, high = np.quantile(points, [_BEYOND, 1 - _BEYOND], axis=0)
     varying: list[int] = np.flatnonzero(low < high).tolist()
     return varying[:2] or [0]
+
+
+def _with_margin(box: Array, alike: bool) -> Array:
+    """A box with a little room on every side, as much on each if both axes have one unit."""
+    extent = box[1] - box[0]
+    room = 0.05 * (np.full(2, extent.max()) if alike else np.where(extent > 0, extent, 1))
+    return np.stack([box[0] - room, box[1] + room])
 
 
 def _which(shown: list[int]) -> str:
