@@ -56,7 +56,11 @@ def cells(tmp_path: Path) -> Project:
     config = project.folder / "config"
     (config / "experiments/cells.yaml").write_text(CELLS)
     methods = config / "methods.yaml"
-    methods.write_text(methods.read_text().replace("  experiments: [toy2d,", "  experiments: [cells, toy2d,"))
+    methods.write_text(
+        methods.read_text()
+        .replace("experiments: [taxonomy, toy2d,", "experiments: [cells, taxonomy, toy2d,")
+        .replace("  experiments: [toy2d,", "  experiments: [cells, toy2d,")
+    )
     (config / "mine").mkdir()
     (config / "mine/own.yaml").write_text(MINE)
     return project
