@@ -266,7 +266,9 @@ def test_verbs_that_are_for_others_say_so(project: Path) -> None:
 
 def test_an_entry_without_its_rule_ends_the_check(project: Path) -> None:
     Path("workflow/rules/methods/steady.smk").unlink()
-    with pytest.raises(UserError, match=r"steady.yaml: methods.steady: family 'external' needs a rule, and .*steady.smk"):
+    with pytest.raises(
+        UserError, match=r"steady.yaml: methods.steady: family 'external' needs a rule, and .*steady.smk"
+    ):
         require_rules(_config())
 
 
