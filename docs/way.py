@@ -18,7 +18,7 @@ class Hop(NamedTuple):
 WALK = (
     Hop(
         "The question",
-        (("Snakefile", "rule all"), ("workflow/rules/train.smk", "train_{experiment}")),
+        (("Snakefile", "rule all"), ("workflow/rules/train.smk", "train_{CONFIG.job(experiment, seeds)}")),
         "`make reproduce` asks for `tables/table2.md` of the experiment `toy2d`, which `config/experiments/toy2d.yaml`"
         " describes. Snakemake finds out backwards what that needs, down to a training for each data set, method and"
         " chunk of seeds.",

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 os.environ["OMP_NUM_THREADS"] = "1"
 if os.environ.get("CFM_DATA"):
     os.environ["CFM_DATA"] = str(Path(os.environ["CFM_DATA"]).absolute())  # the same from every folder
-entries.MINE = Path("config/none of the user's own")  # what somebody has in config/mine is not what is tested
+entries.MINE = Path("config/mine-of-tests")  # what somebody has in config/mine is not what is tested
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class {cls}(Method):
-    """Its fields are the hyper-parameters in {entry}."""
+    """Its fields are the hyper-parameters of its entry in config/mine."""
 
     sigma: float
 
@@ -140,7 +140,7 @@ def new_method(config: Config, name: str, experiment: str, rule: bool) -> list[P
     _check_runs(config, experiment, rule)
     family, entry = Path("cfm/methods") / f"{name}.py", MINE / f"{name}.yaml"
     cls = "".join(word.title() for word in name.split("_"))
-    texts = {family: _FAMILY.format(name=name, cls=cls, entry=entry.as_posix())}
+    texts = {family: _FAMILY.format(name=name, cls=cls)}
     settings = "sigma: 0.1"
     if rule:
         up = "../" * len(METHOD_RULES.parts)

@@ -60,9 +60,10 @@ def load(budget: str, only: tuple[str, ...] = (), chosen: Selection = ALL) -> Co
 def load_cell(budget: str, experiment: str, dataset: str, method: str | None = None) -> Config:
     """The configuration of one experiment for a cell of its tables: who is named takes part at every budget."""
     config = load(budget, (experiment,))
-    known = config.rosters[experiment]
-    if dataset not in known.datasets or not (method is None or method in known.methods):
-        return config  # whose `require` says what there is
+    known, asked = config.rosters[experiment], config.asked[experiment]
+    by_default = dataset in asked.datasets and (method is None or method in (asked.methods or known.methods))
+    if by_default or dataset not in known.datasets or not (method is None or method in known.methods):
+        return config  # whose `require` says what there is, if that is not it
     return load(budget, (experiment,), Selection((dataset,), () if method is None else (method,)))
 
 

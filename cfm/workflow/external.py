@@ -82,7 +82,7 @@ def require_rules(config: Config) -> None:
     for method in dict.fromkeys(name for experiment in config.experiments for name in config.methods_of(experiment)):
         rule = METHOD_RULES / f"{method}.smk"
         if config.methods[method].external and not rule.is_file():
-            raise UserError(f"config/methods.yaml: {method}: family 'external' needs a rule, and {rule} is not there")
+            raise UserError(f"{config.methods[method].where}: family 'external' needs a rule, and {rule} is not there")
 
 
 def settle(config: Config, where: tuple[str, str, str], runs: Mapping[int, Path]) -> None:

@@ -43,7 +43,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name)
     (folder / "cfm/methods").mkdir(parents=True)
     with contextlib.chdir(folder):
-        new_method("steady", rule=True)
+        new_method(configuration.load("smoke", ("toy2d",)), "steady", "toy2d", rule=True)
         smoke = folder / "config/budgets/smoke.yaml"
         text = smoke.read_text().replace("datasets: [gaussian_8gaussians]", f"datasets: [{DATASET}]", 1)
         smoke.write_text(text.replace("methods: [identity, oracle,", "methods: [identity, steady, oracle,", 1))
@@ -266,7 +266,9 @@ def test_verbs_that_are_for_others_say_so(project: Path) -> None:
 
 def test_an_entry_without_its_rule_ends_the_check(project: Path) -> None:
     Path("workflow/rules/methods/steady.smk").unlink()
-    with pytest.raises(UserError, match=r"methods.yaml: steady: family 'external' needs a rule, and .*steady.smk"):
+    with pytest.raises(
+        UserError, match=r"steady.yaml: methods.steady: family 'external' needs a rule, and .*steady.smk"
+    ):
         require_rules(_config())
 
 
@@ -275,10 +277,11 @@ NAMES = ["x; rm -rf .", "../x", "", "A", "1x", "-x", "a b", "a\nb", "оtcfm", "a
 
 def test_a_name_that_is_none_or_taken_writes_nothing(project: Path) -> None:
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    config = configuration.load("smoke", ("toy2d",))
     for name in NAMES:
         for rule in (False, True):
             with pytest.raises(UserError, match="new-method: ") as error:
-                new_method(name, rule)
+                new_method(config, name, "toy2d", rule)
             assert "\n" not in str(error.value)
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 

@@ -10,6 +10,7 @@ from cfm.results.claims.summary import count, read_claims
 from cfm.results.published import MARKS
 from tests.pipeline.conftest import read_rows
 
+GAUSSIANS = [f"gaussians_{d}d" for d in (2, 5, 20, 50)]
 TOY2D = ["gaussian_8gaussians", "moons_8gaussians", "gaussian_moons", "gaussian_scurve"]
 # A page's tables of numbers in their order: budget, experiment, table, metric, columns, number of methods.
 SHOWN = {
@@ -18,12 +19,12 @@ SHOWN = {
         ("paper", "toy2d", "table2", "npe", TOY2D, 15),
         ("paper", "toy2d", "table2", "w2", TOY2D, 16),
         ("paper", "bridges", "table3", "bridge_w2", [f"bridge_{d}" for d in TOY2D], 4),
-        ("paper", "gaussian_bridges", "gaussian_bridges", "bridge_kl_end", [f"gaussians_{d}d" for d in (2, 5, 20, 50)], 6),
+        ("paper", "gaussian_bridges", "gaussian_bridges", "bridge_kl_end", GAUSSIANS, 6),
         ("paper", "single_cell", "table4", "w1", ["embryoid_subset", "emt"], 8),
         ("paper", "unnormalised", "tabled2_euler10", "log_z_bias", ["funnel_rwis", "funnel_mcmc", "mixture_rwis"], 3),
         ("quick", "translation", "table6", "mmd_rbf", ["smiles"], 6),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

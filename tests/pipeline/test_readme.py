@@ -1,4 +1,4 @@
-"""The README to the letter, on the budget of seconds: its files are written, its commands run, its Python is executed."""
+"""The README to the letter, on the budget of seconds: files are written, commands run, its Python is executed."""
 
 import re
 import shlex
