@@ -47,8 +47,8 @@ def test_only_the_jobs_of_this_budget_of_this_checkout_are_ended(
     root, other = tmp_path / "results/smoke", tmp_path / "other/smoke"
     assert slurm.jobs(root) is None and slurm.cancel_left(root) == 0  # never sent to Slurm: nobody is asked
     name, theirs = slurm.name_of(root), slurm.name_of(other)
-    slurm.claim(root)
-    slurm.claim(other)
+    for folder in (root, other):
+        slurm.claim(folder)
     assert name != theirs and name.startswith("cfm-smoke-")
     queue = tmp_path / "queue"
     queue.write_text(f"7|RUNNING|{name}_a|rule_x\n8|PENDING|{name}_b|rule_y|z\n9|RUNNING|{theirs}_a|rule_x\n")
@@ -268,11 +268,8 @@ def test_a_training_on_several_gpus_is_one_torchrun_with_as_many_processes(
     config = load("paper", ("cifar10", "toy2d"))
     main = replace(config.main, device="cuda", gpus=4)
     config = replace(config, main=main)
-    assert [config.gpus("cifar10", "train"), config.gpus("cifar10", "sample"), config.gpus("toy2d", "train")] == [
-        4,
-        1,
-        1,
-    ]
+    taken = [config.gpus("cifar10", "train"), config.gpus("cifar10", "sample"), config.gpus("toy2d", "train")]
+    assert taken == [4, 1, 1]
     assert replace(config, main=replace(main, device="cpu")).gpus("cifar10", "train") == 0
     started: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command: started.append(command) or SimpleNamespace(returncode=3))
