@@ -2,6 +2,8 @@
 
 import dataclasses
 import io
+import re
+import textwrap
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from cfm.artifacts.data import load
+from cfm.config.check import check_network
+from cfm.config.registry import dataset_family
 from cfm.config.strict import Where, build
 from cfm.datasets.attributes import Attributes
 from cfm.datasets.picture_folders import PictureFolders
@@ -21,7 +26,7 @@ from cfm.methods.flow_matching import FlowMatching
 from cfm.nets.pictures import PictureField
 from cfm.pictures import to_bytes
 from cfm.rng import stream
-from cfm.settings import Sizes, Training, UNetSettings
+from cfm.settings import Entry, Sizes, Training, UNetSettings
 from cfm.stages.data import prepare
 
 ALL = Sizes(1000, 1000, 1000, 0)
@@ -218,3 +223,27 @@ def test_a_folder_is_an_attribute_of_the_pictures_in_it(folder: Path, monkeypatc
     assert ones.min() >= 100 and others.max() < 100
     with pytest.raises(UserError, match=r"no folder 'smilling' in it; did you mean 'smiling'\? \(or give the `table`"):
         dataclasses.replace(GREYS, attribute="smilling").prepare(None)
+
+
+def test_a_side_that_the_u_net_cannot_halve_is_said_before_any_job() -> None:
+    settings = Training(8, 1, 16, 1, 1e-3, 0.0, 1, unet=UNetSettings((1, 2, 2), (), 8))
+    where = Where("config/experiments/digits.yaml")
+    check_network("faces", FACES, settings, where)
+    check_network("faces", dataclasses.replace(FACES, side=30), dataclasses.replace(settings, unet=None), where)
+    with pytest.raises(UserError, match=r"digits.yaml: 'faces': unet: pictures of side 30 .* a multiple of 4, another"):
+        check_network("faces", dataclasses.replace(FACES, side=30), settings, where)
+    with pytest.raises(UserError, match=r"digits.yaml: 'my_smiles': unet: the points are no square pictures"):
+        check_network("my_smiles", dataclasses.replace(GREYS, latent=5), settings, where)
+
+
+def test_the_manuals_entries_are_such() -> None:
+    page = (Path(__file__).parents[2] / "docs/own_data.md").read_text()
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n)+", page, flags=re.M)]
+    built = {}
+    for block in blocks:
+        for name, entry in yaml.safe_load(block)["datasets"].items() if block.startswith("datasets:") else ():
+            family = dataset_family(entry["family"], Where("docs/own_data.md"))
+            own = {key: value for key, value in entry.items() if key not in Entry.__dataclass_fields__}
+            built[name] = build(family, own, Where("docs/own_data.md"))
+            assert built[name].problem() is None and entry["experiments"]
+    assert isinstance(built["faces"], PictureFolders) and isinstance(built["my_smiles"], Attributes)

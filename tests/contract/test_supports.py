@@ -1,6 +1,8 @@
 """Log densities as people have them: with a support, without a gradient, and with code that raises."""
 
 import dataclasses
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,3 +212,15 @@ def test_a_walk_without_a_gradient_has_the_same_draws_whatever_hides_the_gradien
     walk = chains(_detached)
     np.testing.assert_array_equal(walk.draws, chains(_in_place).draws)
     assert not np.array_equal(walk.draws, chains(lambda x: -0.5 * (x - 0.5).square().sum(dim=1)).draws)
+
+
+def test_the_manuals_examples_of_supports_and_of_numpy_are_densities() -> None:
+    page = (Path(__file__).parents[2] / "docs/densities.md").read_text()
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", page, flags=re.M)]
+    bodies = [block for block in blocks if "\nreturn " in block]
+    assert len(bodies) == 2
+    for body in bodies:
+        found: dict[str, Callable[[Tensor], object]] = {}
+        code = "def log_density(x):\n" + textwrap.indent(body, "    ")
+        exec(code, {"torch": torch}, found)
+        assert np.isfinite(Own("importance", found["log_density"]).prepare(SIZES)["test_1"]).all()
