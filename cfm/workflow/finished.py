@@ -62,7 +62,7 @@ def with_finished(config: Config) -> Config:
     parts = [name for name, settings in config.asked.items() if settings.datasets and name not in config.left_out]
     beyond = {name: frozenset(finished(config, name).runs) for name in parts}
     beyond = {name: runs for name, runs in beyond.items() if runs}
-    experiments = dict(config.experiments)
+    experiments = {name: replace(e, methods=tuple(config.methods_of(name))) for name, e in config.experiments.items()}
     for name, runs in beyond.items():
         known, now = config.rosters[name], config.experiments[name]
         present = config.methods_of(name)

@@ -9,6 +9,7 @@ from cfm import config as configuration
 from cfm.__main__ import main
 from cfm.artifacts.groups import made_groups, write_groups
 from cfm.artifacts.layout import METRICS, Layout
+from cfm.cli.new_method import new_method, next_commands
 from cfm.config import Config, Selection, entries
 from cfm.config.seeds import counted, groups, spans
 from cfm.errors import UserError
@@ -278,3 +279,21 @@ def test_a_cell_takes_any_seeds_that_are_some(seeds: list[str], capsys: pytest.C
     where = ["--experiment", "toy2d", "--dataset", "gaussian_moons", "--method", "icfm"]
     assert main(["train", *where, "--seeds", *seeds]) == 2
     assert capsys.readouterr().err.startswith("error: --seeds: different whole numbers, 0 or more, are expected")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "other", "dataset"),
+    [("toy2d", "otcfm", "gaussian_8gaussians"), ("digits", "otcfm_pictures", "digits_pictures")],
+)
+def test_a_new_method_ends_with_the_cheapest_command(experiment: str, other: str, dataset: str) -> None:
+    lines = next_commands(_load(only=experiment), "my_idea", experiment)
+    where = f"make reproduce EXPERIMENTS={experiment} METHODS"
+    assert lines[-1] == f"run it: {where}=my_idea DATASETS={dataset} SEEDS=1"
+    assert f'compare: {where}="my_idea {other}" DATASETS={dataset} SEEDS=10' in lines
+
+
+@pytest.mark.parametrize(("experiment", "rule"), [("objective", False), ("taxonomy", False), ("digits", True)])
+def test_a_new_method_that_would_not_run_there_is_not_written(mine: Path, experiment: str, rule: bool) -> None:
+    with pytest.raises(UserError, match=f"^--(experiment|rule): .*'{experiment}'") as error:
+        new_method(_load(only=experiment), "my_idea", experiment, rule)
+    assert "\n" not in str(error.value) and not [*mine.iterdir()] and not Path("cfm").exists()

@@ -21,7 +21,7 @@ rule report:
         budget=CONFIG.budget,
         experiments=NAMED,
         chosen=chosen,
-        shown=canonical([CONFIG.methods, CONFIG.datasets, CONFIG.asked]),
+        shown=canonical([CONFIG.methods, CONFIG.datasets, SHOWN.experiments]),
         code=stage_code.stage_digest("report"),
     message:
         "write the report"
