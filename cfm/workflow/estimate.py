@@ -133,7 +133,7 @@ def _sources(found: Sequence[Found]) -> list[str]:
         mine = [one for one in found if one.timed[0].where == where]
         if mine:
             timed = [record for one in mine for record in one.timed]
-            told.append(f"{len(mine)} jobs like {words} ({_when(timed)}){_scaled(mine)}")
+            told.append(f"{len(mine)} job{'s' * (len(mine) > 1)} like {words} ({_when(timed)}){_scaled(mine)}")
     return told
 
 

@@ -182,7 +182,7 @@ def test_runs_of_this_folder_come_before_those_that_are_kept(config: Config, tmp
     jobs = [train("otcfm"), train("sbcfm"), train("sbcfm", dataset="gaussian_moons")]
     said = estimate.lines(estimate.estimate(config, jobs, times, 2, 2.0), 2)
     assert said[1:] == [
-        "  from 1 jobs like runs in this folder (2026-01-01, 2 cores of Abacus)",
+        "  from 1 job like runs in this folder (2026-01-01, 2 cores of Abacus)",
         "  from 2 jobs like runs kept in results/reference (2025-03-04, 2 cores of Abacus); 1 of them from the same "
         "method on another data set",
         "  and 2.0 s of start-up for each job, measured here",

@@ -62,4 +62,4 @@ def test_afterwards_and_when_some_of_it_is_lost(project: Project) -> None:
     assert done.returncode == 0 and _jobs_run(project) == sum(planned.values())
     for words in (said, done.stdout):
         assert re.search(r"^estimate: about \d+ s on 2 cores that do nothing else$", words, re.MULTILINE)
-        assert "  from 1 jobs like runs in this folder (" in words
+        assert "  from 1 job like runs in this folder (" in words
