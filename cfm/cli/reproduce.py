@@ -66,8 +66,8 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str, dr
         slurm.release_if_over(root)
         print(f"\nnot finished (exit code {code}): the whole log is in {log}; `make reproduce` goes on from here")
         if code != _STOPPED:
-            _report(config)
             print("".join(f"{line}\n" for line in undrawn_lines(config)), end="")
+            _report(config)
         return code
     if undrawn:
         _report(config)
