@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cfm.artifacts.layout import METRICS
 from cfm.cli.reference import FOLDER as REFERENCE
 from cfm.config import Config
 from cfm.config.config import has_gpu
@@ -56,8 +57,7 @@ def dry_run(config: Config, profile: str, settings: Mapping[str, Any], cores: in
     lacking = schedulers.lacking(settings)
     if lacking:
         print(f"PROFILE={profile} cannot run here: {lacking}")
-    again = [str(path) for path in samples_of(config, tried_again(config, states))]
-    arguments = ["--dry-run", *(["--forcerun", *again] if again else []), *workflow]
+    arguments = ["--dry-run", *forced([*samples_of(config, tried_again(config, states)), *lost(config, states)]), *workflow]
     told: list[dict[str, Any]] = []
     code, output = launch.finish(launch.command("local" if lacking else profile, arguments), told.append)
     if code != 0 or not any("phase" in event for event in told):  # no event at all is no plan
@@ -120,6 +120,21 @@ def tried_again(config: Config, states: Sequence[RunState]) -> list[tuple[str, s
     """The failed runs (experiment, data set, method, seed) of programs outside this package."""
     failed = [state for state in states if state.state == "failed" and config.methods[state.method].external]
     return [(state.experiment, *state.run) for state in failed]
+
+
+def lost(config: Config, states: Sequence[RunState]) -> list[Path]:
+    """What is to be measured again: where somebody has deleted it Snakemake asks for it only if no table is there."""
+    return [
+        config.layout.run(state.experiment, *state.run) / METRICS
+        for state in states
+        if state.state == "missing" and config.layout.runs(state.experiment).exists()
+    ]
+
+
+def forced(paths: Iterable[Path]) -> list[str]:
+    """The arguments that have Snakemake make some files again."""
+    names = [str(path) for path in paths]
+    return ["--forcerun", *names] if names else []
 
 
 def _pairs_left_out(config: Config) -> Iterator[str]:

@@ -53,7 +53,8 @@ def run(config: Config, experiments: Sequence[str], cores: str, profile: str, dr
             print(f"ended {left} Slurm jobs that a killed run had left")
         sys.stdout.flush()
         forget_failures(config, plan.tried_again(config, states))
-        command = launch.command(profile, [*_scheduling(settings, root, cores), *workflow])
+        again = plan.forced(plan.lost(config, states))
+        command = launch.command(profile, [*again, *_scheduling(settings, root, cores), *workflow])
         log = root / "logs" / "snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         local = settings.get("executor", "local") == "local"

@@ -9,13 +9,14 @@ from cfm.datasets.snapshots import Snapshots
 
 
 def dataset_label(config: Config, experiment: str, dataset: str) -> str:
-    """The label of a data set: "my cells, day 8 left out", or "t=1 left out" where its prepared data are not kept.
+    """The label of a data set: "my cells, day 8 left out".
 
-    Also where the file counts its times 0, 1, ... as we do.
+    Where its prepared data are not kept, and where the file counts its times 0, 1, ... as we do, it is that of config/,
+    which of several left-out times says "t=1 left out".
     """
     named = config.datasets[dataset]
     cells = named.dataset
-    if named.group is None or not isinstance(cells, Snapshots) or cells.left_out is None:
+    if not isinstance(cells, Snapshots) or cells.left_out is None:
         return named.entry.label
     labels = time_labels(config.layout.data(experiment, dataset))
     if cells.left_out >= len(labels) or labels == tuple(map(str, range(len(labels)))):
@@ -23,7 +24,7 @@ def dataset_label(config: Config, experiment: str, dataset: str) -> str:
     left_out = labels[cells.left_out]
     if not left_out.isprintable() or "$" in left_out:  # as it is asked of labels in config/
         return named.entry.label
-    return f"{named.group_label}, {named_time(cells.labels, left_out)} left out"
+    return f"{named.group_label or named.entry.label}, {named_time(cells.labels, left_out)} left out"
 
 
 def named_time(column: str, label: str) -> str:

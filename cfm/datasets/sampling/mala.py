@@ -20,7 +20,7 @@ from cfm.types import Points
 
 _ACCEPTANCE = 0.574  # the best rate in high dimensions (Roberts and Rosenthal 1998)
 _OF_WALKS = 0.234  # that of random walks (Roberts, Gelman and Gilks 1997)
-_SLOWER = 3  # steps of a walk for one with a gradient: then R-hat of Gaussians and exponentials is no larger (measured)
+_SLOWER = 3  # steps of a walk for one with a gradient: then R-hat was about the same or smaller (docs/densities.md)
 _FIRST_STEP = 0.05
 
 

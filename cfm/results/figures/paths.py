@@ -45,7 +45,8 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     assert dataset is not None
     data = load(config.layout.data(experiment, dataset))
     methods = [config.methods[name] for name in methods_shown(config, experiment, settings, dataset)]
-    columns = {m.entry.label: _column(m.method, data, config.experiments[experiment]) for m in methods}
+    seed = config.first_seed(experiment, dataset)
+    columns = {m.entry.label: _column(m.method, data, config.experiments[experiment], seed) for m in methods}
     shown = [column for column in columns.values() if isinstance(column, _Column)]
     target = data.target("test")
     box = bounding_box([target, *(points for column in shown for points in (column.mean, column.flow))], 0.0001)
@@ -69,7 +70,7 @@ def draw(config: Config, experiment: str, settings: Figure, dataset: str | None)
     return figure
 
 
-def _column(method: Method, data: Prepared, settings: Experiment) -> _Column | str:
+def _column(method: Method, data: Prepared, settings: Experiment, seed: int) -> _Column | str:
     """What is shown of a method, or why there is nothing."""
     from cfm.stages.objective import draw as draw_pairs
     from cfm.training.batches import PairSampler
@@ -79,7 +80,7 @@ def _column(method: Method, data: Prepared, settings: Experiment) -> _Column | s
         return "has no conditional path"
     assert settings.train is not None
     try:
-        pairs = draw_pairs(PairSampler.of(method, data, settings.train.batch_size), settings.seeds[0], 0, _BATCHES)
+        pairs = draw_pairs(PairSampler.of(method, data, settings.train.batch_size), seed, 0, _BATCHES)
         return _Column(*conditionals(path, *(points[:_PAIRS] for points in pairs[:2])), marginal_flow(path, *pairs))
     except RunFailed as error:
         return str(error)
