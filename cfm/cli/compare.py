@@ -17,6 +17,7 @@ from cfm.metrics import METRICS, names, plain
 from cfm.results.compare import compare
 from cfm.results.compare_text import text
 from cfm.settings import PAIRS
+from cfm.workflow.finished import with_finished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def run(
     if experiment is not None:
         check_name(experiment, available_experiments(), "experiment", Where("--experiment"))
     config = configuration.load(budget, (experiment,) if experiment is not None else ())
-    config = kept(config) if of_kept else config.whole()
+    config = kept(config) if of_kept else with_finished(config.whole())
     for name in (first, second):
         check_name(name, config.methods, "method", Where("compare"))
     for metric in metrics:

@@ -57,7 +57,11 @@ def dry_run(config: Config, profile: str, settings: Mapping[str, Any], cores: in
     lacking = schedulers.lacking(settings)
     if lacking:
         print(f"PROFILE={profile} cannot run here: {lacking}")
-    arguments = ["--dry-run", *forced([*samples_of(config, tried_again(config, states)), *lost(config, states)]), *workflow]
+    arguments = [
+        "--dry-run",
+        *forced([*samples_of(config, tried_again(config, states)), *lost(config, states)]),
+        *workflow,
+    ]
     told: list[dict[str, Any]] = []
     code, output = launch.finish(launch.command("local" if lacking else profile, arguments), told.append)
     if code != 0 or not any("phase" in event for event in told):  # no event at all is no plan

@@ -124,7 +124,10 @@ def test_an_ordered_category_may_go_down_but_not_up_and_down(tmp_path: Path) -> 
     prepared = snapshots(h5ad(tmp_path, t=down), spacing="observed").prepared(None)
     assert (prepared.time_labels, prepared.times) == (("3w", "2w", "1w", "0w"), (0, 1, 2, 3))
     text = pd.Categorical(labelled(["D0", "D2", "D10", "D11"]), ordered=True)
-    with pytest.raises(UserError, match=r"order D0, D10, D11, D2, its numbers another: .* times: \[D0, D2, D10, D11\]"):
+    with pytest.raises(
+        UserError,
+        match=r"order D0, D10, D11, D2, its numbers another: .* \[D0, D2, D10, D11\] or times: \[D0, D10, D11, D2\]",
+    ):
         snapshots(h5ad(tmp_path, t=text)).prepare(None)
 
 

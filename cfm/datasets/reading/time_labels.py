@@ -101,7 +101,7 @@ def _as_categories(where: str, column: Column, numbers: list[float] | None) -> O
         ascending = [column.values[k] for k in np.argsort(numbers, kind="stable")]
         raise UserError(
             f"{where}: the category says the order {', '.join(column.values)}, its numbers another: write into the "
-            f"entry {proposal(ascending)} or {proposal(column.values)}"
+            f"entry {_line(ascending)} or {_line(column.values)}"
         )
     observed = None if numbers is None else tuple(numbers)
     return Order(column.values, observed, np.arange(len(column.values)))
@@ -173,10 +173,11 @@ def _what_to_write(labels: Sequence[str]) -> str:
 
 def proposal(labels: Sequence[str]) -> str:
     """A line for the entry that says the order: the natural one, numbers within text compared as numbers."""
-    if len(labels) > _MOST:
-        return "times: [...]"
-    ordered = sorted(labels, key=lambda text: [*_natural(text)])
-    return f"times: [{', '.join(map(bare, ordered))}]"
+    return _line(sorted(labels, key=lambda text: [*_natural(text)]))
+
+
+def _line(labels: Sequence[str]) -> str:
+    return "times: [...]" if len(labels) > _MOST else f"times: [{', '.join(map(bare, labels))}]"
 
 
 def _natural(text: str) -> list[tuple[int, float, str]]:
