@@ -73,7 +73,7 @@ def one_of(datasets):
 
 
 def pair_of(pairs):
-    """The same for a rule of some pairs of data set and method: the method is looked at where it follows in a path."""
+    """The same where a rule has some pairs of data set and method; the method is looked for after it in a path."""
     methods = {}
     for dataset, method in pairs:
         methods.setdefault(dataset, []).append(method)
