@@ -88,6 +88,8 @@ def checked(cores: str, profile: str, dry: bool = False) -> Mapping[str, Any]:
     settings = load_yaml(launch.PROFILES / profile / "config.yaml")
     if not dry:
         schedulers.require(profile, settings)
+        if slurm.used_by(settings):
+            slurm.require_answer()
     return settings
 
 
@@ -147,6 +149,8 @@ def _watch(command: list[str], log: Path, lock: int, overview: Overview, estimat
             stop(process.pid)
         process.wait()
         return _STOPPED
+    finally:
+        overview.ended.set()
     if code != 0 and not overview.complained:  # it did not come as far as telling why
         print("\n".join(last_lines(log)), flush=True)
     return code

@@ -148,9 +148,9 @@ class Config:
         return settings.train_of.get(method, settings.train) if trained else None
 
     def solvers(self, experiment: str, method: str) -> dict[str, Solver]:
-        """The solvers of a method, without the large test set if it is not among those that take it."""
+        """The solvers of a method, without the large test set if it does not take it: the user's own do, and those named."""
         settings = self.experiments[experiment]
-        if method in (settings.large_test or self.methods):
+        if method in (settings.large_test or self.methods) or self.methods[method].mine:
             return settings.solvers
         return {name: replace(solver, points="test") for name, solver in settings.solvers.items()}
 

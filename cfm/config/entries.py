@@ -73,10 +73,18 @@ def available_experiments() -> list[str]:
 
 def load_methods(experiments: list[str]) -> dict[str, NamedMethod]:
     """The methods by name, in the order of the file, the user's own after the others."""
-    return {
+    found = {
         name: NamedMethod(name, *_entry(name, value, "methods", _where(mine, "methods"), experiments), mine)
         for name, value, mine in _entries("methods")
     }
+    labels = {method.entry.label: method for method in reversed(found.values())}
+    for method in found.values():
+        if method.mine and (other := labels[method.entry.label]) is not method:
+            raise UserError(
+                f"{method.where / 'label'}: '{method.entry.label}' is that of {other.name}: rows of a table "
+                "would look the same"
+            )
+    return found
 
 
 def load_datasets() -> dict[str, NamedDataset]:
@@ -128,9 +136,11 @@ def _entries(kind: str) -> list[tuple[str, Any, str | None]]:
 
 def _own_files() -> list[Path]:
     """The files of config/mine by name; `UserError` if there is one that nobody would read."""
-    for path in MINE.glob("[!.]*.yml"):
-        raise UserError(f"{path}: is not read: name it {path.with_suffix('.yaml').name}")
-    return sorted(MINE.glob("[!.]*.yaml"))
+    files = sorted(MINE.glob("[!.]*"))
+    for path in files:
+        if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml":
+            raise UserError(f"{path}: is not read: name it {path.with_suffix('.yaml').name}")
+    return [path for path in files if path.suffix == ".yaml"]
 
 
 def _own(path: Path) -> dict[str, dict[str, Any]]:
@@ -178,4 +188,8 @@ def _entry(name: str, value: Any, kind: str, file: Where, experiments: list[str]
     for key in rest:
         known = [*_ENTRY_KEYS, *family.__dataclass_fields__]
         check_name(key, known, "key", where)
-    return entry, build(family, rest, where)
+    found = build(family, rest, where)
+    sigma = getattr(found, "sigma", 0.0)
+    if sigma < 0:
+        raise UserError(f"{where / 'sigma'}: a standard deviation is 0 or more, got {sigma}")
+    return entry, found

@@ -69,6 +69,8 @@ def compare(
         for column in columns(config, experiment)
         if (column.name in datasets or not datasets) and all(column.skip_reason(config, m) is None for m in methods)
     ]
+    there = {*runs[runs.method.isin(methods)].dataset}
+    shown = [column for column in shown if not there.isdisjoint(column.members)]
     runs = runs[runs.solver == solver]
     values = {
         column: (_values(column, runs, methods[0], metric), _values(column, runs, methods[1], metric))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,7 @@ class Overview:
         self.folder, self.begun = folder, begun
         self.done, self.total, self.began = 0, 0, time.time()
         self.phase = "reading the configuration and the rules"  # until Snakemake says otherwise
-        self.complained = False
+        self.complained, self.ended = False, threading.Event()
         self._running: dict[int, tuple[str, float]] = {}  # what each job says of itself, and since when
         self._first: dict[str, tuple[int, float]] = {}
 
@@ -43,12 +44,12 @@ class Overview:
             print("\n".join(lines), flush=True)
 
     def repeat(self) -> None:
-        """Print the state every few seconds, for ever (a daemon thread)."""
-        time.sleep(_FIRST_SECONDS)
-        while True:
+        """Print the state every few seconds until `ended` is set (a daemon thread)."""
+        wait = _FIRST_SECONDS
+        while not self.ended.wait(wait):
             now = time.time()
             print("\n".join(self.lines(now)), flush=True)
-            time.sleep(_EVERY_SECONDS if now - self.began < _LATER else _LATER_SECONDS)
+            wait = _EVERY_SECONDS if now - self.began < _LATER else _LATER_SECONDS
 
     def lines(self, now: float) -> list[str]:
         """The state at a time: one line of all jobs, and one of each that is at work, with how far it is if it says."""

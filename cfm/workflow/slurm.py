@@ -51,6 +51,11 @@ def name_of(root: Path) -> str:
     return f"cfm-{root.name}-{digest(str(root.resolve()))[:8]}"
 
 
+def require_answer() -> None:
+    """`UserError` if Slurm does not answer."""
+    _ask("squeue", "--noheader", f"--user={os.getuid()}")
+
+
 def claim(root: Path) -> None:
     """Note, until `release`, that jobs of this budget may be in Slurm."""
     write_text(_marker(root), f"{name_of(root)}\n")

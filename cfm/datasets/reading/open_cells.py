@@ -29,6 +29,8 @@ _CONVERT |= dict.fromkeys((".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet", ".x
 def open_cells(path: Path) -> AbstractContextManager[CellFile]:
     """The file, to be used in a `with` statement; what it has of a wrong kind or damaged is said there too."""
     name = path.name.lower()
+    if not path.exists():
+        raise UserError(f"{path}: there is no such file")
     if name.endswith(".npz"):
         from cfm.datasets.reading.npz_cells import NpzFile
 

@@ -87,14 +87,17 @@ def kind_of(settings: Figure) -> Kind:
 
 
 def methods_shown(config: Config, experiment: str, settings: Figure, dataset: str | None = None) -> list[str]:
-    """The methods of a figure: those it names, or if none of them takes part, and if it names none, all trained ones;
-    on a data set, if given, those that run there, and have what is shown of them."""
+    """The methods of a figure: those it names and the user's own, or if none of them takes part, and if it names none,
+    all trained ones; on a data set, if given, those that run there, and have what is shown of them."""
     present, kind = config.methods_of(experiment), kind_of(settings)
+    known = {name: config.methods[name].method for name in present}
+    with_path = {name for name in present if kind.shows != "data" or known[name].conditional_path is not None}
+    trained = [name for name in present if known[name].trained and (name in with_path or not settings.methods)]
     named = [name for name in settings.methods if name in present]
-    if not named:
-        known = {name: config.methods[name].method for name in present}
-        with_path = {name for name in present if kind.shows != "data" or known[name].conditional_path is not None}
-        named = [name for name in present if known[name].trained and (name in with_path or not settings.methods)]
+    if named:
+        named += [name for name in trained if config.methods[name].mine and name not in named]
+    else:
+        named = trained
     if dataset is None:
         return named
     possible = [name for name in named if config.skip_reason(dataset, name) is None]

@@ -58,6 +58,8 @@ def ranks(config: Config, experiment: str, runs: pd.DataFrame, metric: str) -> p
     complete = values.groupby("seed").size() == len(datasets)
     values = values[values.index.get_level_values("seed").isin(complete[complete].index)]
     by_seed = values.map(metric_of(metric).badness).rank(axis=1).groupby("seed").mean()
+    if by_seed.shape[1] < 2:  # alone there is no rank
+        by_seed = by_seed.iloc[:, :0]
     mean, n = by_seed.mean(), by_seed.count()
     half = half_width(by_seed.std(), n)
     return pd.DataFrame({"mean": mean, "low": mean - half, "high": mean + half, "n": n}).rename_axis("method")
