@@ -148,7 +148,7 @@ class Config:
         return settings.train_of.get(method, settings.train) if trained else None
 
     def solvers(self, experiment: str, method: str) -> dict[str, Solver]:
-        """The solvers of a method, without the large test set unless it takes that: as those named and the user's own do."""
+        """The solvers of a method; without the large test set unless it is named to take that, or the user's own."""
         settings = self.experiments[experiment]
         if method in (settings.large_test or self.methods) or self.methods[method].mine:
             return settings.solvers
