@@ -115,7 +115,8 @@ def _texts() -> Iterator[Path]:
 
 
 def _is_there(path: str) -> bool:
-    return Path(path).exists() or Path(f"{path}.py").exists() or Path(path) == _OWN
+    made_up = _OWN in Path(path).parents or Path(path).name.startswith("my_")  # as a reader will call it
+    return Path(path).exists() or Path(f"{path}.py").exists() or Path(path) == _OWN or made_up
 
 
 def _is_module(name: str) -> bool:

@@ -223,8 +223,8 @@ def test_a_new_variant_by_one_entry_and_a_new_method_by_one_file(project: Projec
 def test_status_says_what_is_missing(project: Project) -> None:
     (project.results / "gaussian_8gaussians/otcfm/seed=43/metrics.json").unlink()
     text = project.cfm("status", "--budget", "smoke", "--experiments", "toy2d").stdout
-    assert "17 done, 0 running, 0 failed, 1 missing" in text
-    assert "missing gaussian_8gaussians/otcfm, seeds 43" in text
+    assert "17 done, 0 running, 0 failed, 1 sampled, 0 missing" in text
+    assert "sampled gaussian_8gaussians/otcfm, seeds 43" in text
 
 
 def test_show_and_list_name_what_is_there(project: Project) -> None:
