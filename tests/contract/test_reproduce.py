@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -149,6 +151,20 @@ def test_make_without_a_target_is_help_that_needs_nothing(tmp_path: Path) -> Non
         assert f"{variable}=" in said, variable
     assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
     assert max(map(len, said.splitlines())) <= 120
+
+
+def test_progress_is_said_until_the_end_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cfm.workflow.overview._FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("cfm.workflow.overview._EVERY_SECONDS", 0.01)
+    overview = Overview(tmp_path)
+    repeating = threading.Thread(target=overview.repeat, daemon=True)
+    repeating.start()
+    time.sleep(0.1)
+    overview.ended.set()
+    repeating.join(10)
+    assert not repeating.is_alive() and "reading the configuration" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("dry", "is_dry"), [("1", True), ("yes", True), ("0", False), ("", False), ("no", False)])

@@ -227,6 +227,8 @@ def test_ones_own_entries_take_part_at_every_budget(mine: Path, budget: str) -> 
     assert config.asked["single_cell"].datasets[-2:] == ("my_cells_without_1", "my_cells_without_2")
     assert "quiet" in config.methods_of("single_cell") and "quiet" in config.methods_of("toy2d")
     assert ("my_cells_without_1", "quiet") in config.pairs("single_cell")
+    assert config.solvers("toy2d", "quiet")["rk4"].points == "all"  # the large test set is for it too
+    assert "quiet" in methods_shown(config, "toy2d", config.asked["toy2d"].figures["evaluations"])
     chosen = _load(budget, datasets="my_cells", methods="quiet")
     assert [*chosen.asked] == ["single_cell"] and len(chosen.asked["single_cell"].datasets) == 2
 
@@ -249,6 +251,9 @@ WRONG = [
     ("a.yaml", METHOD.replace("quiet:", "otcfm:"), "methods: there is 'otcfm' already, in config/methods.yaml"),
     ("a.yaml", METHOD.replace("quiet:", "Quiet:"), "config/mine/a.yaml: methods: 'Quiet' is no name"),
     ("a.yml", METHOD, "config/mine/a.yml: is not read: name it a.yaml"),
+    ("a.YAML", METHOD, "config/mine/a.YAML: is not read: name it a.yaml"),
+    ("a.yaml", METHOD.replace("0.01", "-1"), "quiet.sigma: a standard deviation is 0 or more, got -1"),
+    ("a.yaml", METHOD.replace("Quiet", "OT-CFM"), "quiet.label: 'OT-CFM' is that of otcfm"),
     ("a.yaml", "datasets:" + CELLS.format(name="embryoid", experiments=""), "'embryoid' already, in config/datasets"),
     ("a.yaml", "datasets:" + CELLS.format(name="x", experiments="toy2d"),
      "config/mine/a.yaml: datasets.x.experiments: 'toy2d' has 'sizes', and 'x_without_1' its own number of points"),

@@ -103,6 +103,8 @@ def test_ranks_average_over_data_sets_and_leave_out_who_is_missing_somewhere() -
     assert sorted(found.index) == ["icfm", "otcfm"]  # FM has no value from moons
     assert found.loc["otcfm", "mean"] == pytest.approx(1.25) and found.loc["icfm", "mean"] == pytest.approx(1.75)
     assert (found.n == 2).all() and (found.low <= found["mean"]).all()
+    alone = [row for row in rows if row["method"] == rows[0]["method"]]
+    assert ranks(config, "toy2d", pd.DataFrame(alone), "npe").empty  # there is no rank of one
 
 
 def test_a_method_that_diverged_on_a_seed_is_never_bold() -> None:
