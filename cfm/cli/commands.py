@@ -58,14 +58,14 @@ def check_method(budget: str, name: str) -> int:
 
 def collect(budget: str, experiment: str, selection: Selection = ALL) -> None:
     from cfm.stages.collect import collect as run
-    from cfm.workflow.finished import finished, with_finished
+    from cfm.workflow.finished import finished, joined
 
     config = _one(budget, experiment, selection)
-    line = finished(config, experiment).line(experiment)
-    missing = run(with_finished(config), experiment)
+    before = finished(config, experiment)
+    missing = run(joined(config, {experiment: before}), experiment)
     if missing:
         print(f"{experiment}: {missing} runs are not finished and not in {config.layout.runs(experiment)}")
-    if line:
+    if line := before.line(experiment):
         print(line)
 
 

@@ -59,9 +59,13 @@ def finished(config: Config, experiment: str) -> Finished:
 
 def with_finished(config: Config) -> Config:
     """The configuration with these runs, and with the data sets, methods and seeds that they are of."""
-    parts = [name for name, settings in config.asked.items() if settings.datasets and name not in config.left_out]
-    beyond = {name: frozenset(finished(config, name).runs) for name in parts}
-    beyond = {name: runs for name, runs in beyond.items() if runs}
+    return joined(config, {name: finished(config, name) for name in _run(config)})
+
+
+def joined(config: Config, found: Mapping[str, Finished]) -> Config:
+    """`with_finished`, where it is known what that is, by experiment."""
+    parts = _run(config)
+    beyond = {name: frozenset(one.runs) for name, one in found.items() if one.runs and name in parts}
     experiments = {name: replace(e, methods=tuple(config.methods_of(name))) for name, e in config.experiments.items()}
     for name, runs in beyond.items():
         known, now = config.rosters[name], config.experiments[name]
@@ -79,6 +83,11 @@ def with_finished(config: Config) -> Config:
             **shown,
         )
     return replace(config, experiments=experiments, beyond=beyond)
+
+
+def _run(config: Config) -> list[str]:
+    """The experiments that are run, which have data sets."""
+    return [name for name, settings in config.asked.items() if settings.datasets and name not in config.left_out]
 
 
 def _has(runs: frozenset[Run], part: int, name: str) -> bool:

@@ -115,7 +115,7 @@ def _texts() -> Iterator[Path]:
 
 
 def _is_there(path: str) -> bool:
-    made_up = _OWN in Path(path).parents or Path(path).name.startswith("my_")  # as a reader will call it
+    made_up = _OWN in Path(path).parents or path == "cfm/methods/my_idea.py"  # what the README has a reader write
     return Path(path).exists() or Path(f"{path}.py").exists() or Path(path) == _OWN or made_up
 
 

@@ -13,7 +13,7 @@ from cfm.config.selection import names
 from cfm.workflow.external import require_rules
 from cfm.workflow.finished import with_finished
 from cfm.workflow.seed_groups import note_groups
-from cfm.results.figures.base import datasets_drawn, kind_of, runs_shown
+from cfm.results.figures.base import figure_paths, figures_due, kind_of, runs_shown
 from cfm.artifacts.layout import (
     CLAIM_SUFFIXES,
     METHOD_RULES,

@@ -16,13 +16,10 @@ def figures_of(experiment):
 def figure_files():
     """Every figure of every enabled experiment."""
     return sorted(
-        {
-            pattern.format(dataset=dataset)
-            for experiment in REPORTED
-            for _, figure, patterns in figures_of(experiment)
-            for pattern in patterns
-            for dataset in datasets_drawn(SHOWN, experiment, figure)
-        }
+        str(path)
+        for experiment in REPORTED
+        for name, dataset in figures_due(SHOWN, experiment)
+        for path in figure_paths(SHOWN, experiment, name, dataset).values()
     )
 
 

@@ -11,7 +11,7 @@ from cfm.artifacts.layout import CLAIM_SUFFIXES, TABLE_SUFFIXES
 from cfm.config import Config
 from cfm.errors import UserError, one_line
 from cfm.files import write_text
-from cfm.results.figures.base import draw, figures_due, kind_of, require_dataset
+from cfm.results.figures.base import draw, figure_paths, figures_due, require_dataset
 from cfm.workflow.status import run_states
 
 
@@ -37,8 +37,8 @@ def draw_or_note(config: Config, experiment: str, name: str, dataset: str | None
     try:
         draw(config, experiment, name, dataset)
     except Exception as error:  # whatever drawing raises
-        for suffix in kind_of(config.experiments[experiment].figures[name]).suffixes:  # of an earlier run
-            config.layout.figure(experiment, name, dataset, suffix).unlink(missing_ok=True)
+        for path in figure_paths(config, experiment, name, dataset).values():  # of an earlier run
+            path.unlink(missing_ok=True)
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error} ({_place(error)})"
         write_text(note, f"{one_line(reason)}\n\n{traceback.format_exc()}")
         return one_line(reason)
@@ -91,9 +91,7 @@ def only_figures_failed(config: Config) -> bool:
 
 def _figure_files(config: Config) -> Iterator[tuple[Path, list[Path]]]:
     """Of every figure where its note would be, and its files."""
-    layout = config.layout
-    for experiment, settings in config.experiments.items():
+    for experiment in config.experiments:
         for name, dataset in figures_due(config, experiment):
-            suffixes = kind_of(settings.figures[name]).suffixes
-            paths = [layout.figure(experiment, name, dataset, suffix) for suffix in suffixes]
-            yield layout.failed_figure(experiment, name, dataset), paths
+            paths = [*figure_paths(config, experiment, name, dataset).values()]
+            yield config.layout.failed_figure(experiment, name, dataset), paths

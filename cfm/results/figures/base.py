@@ -141,6 +141,12 @@ def figures_due(config: Config, experiment: str) -> list[tuple[str, str | None]]
     return found
 
 
+def figure_paths(config: Config, experiment: str, name: str, dataset: str | None) -> dict[str, Path]:
+    """The files of a figure by their suffixes."""
+    suffixes = kind_of(config.experiments[experiment].figures[name]).suffixes
+    return {suffix: config.layout.figure(experiment, name, dataset, suffix) for suffix in suffixes}
+
+
 def seeds_shown(config: Config, experiment: str, settings: Figure, dataset: str | None) -> tuple[int, ...]:
     """The first seed where points are shown, all seeds where numbers are."""
     return config.experiments[experiment].seeds if dataset is None else (config.first_seed(experiment, dataset),)
@@ -185,8 +191,7 @@ def draw(config: Config, experiment: str, name: str, dataset: str | None) -> Non
     seeds = seeds_shown(config, experiment, settings, dataset)
     with pyplot.rc_context(STYLE):
         picture = kind.draw(config, experiment, settings, dataset)
-        for suffix in kind.suffixes:
-            path = config.layout.figure(experiment, name, dataset, suffix)
+        for suffix, path in figure_paths(config, experiment, name, dataset).items():
             if suffix == "md":
                 methods = methods_shown(config, experiment, settings, dataset)
                 write_text(path, caption(config, experiment, settings, dataset, seeds, methods))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cfm.config import Config
 from cfm.results.figures._failed import failed_figures
-from cfm.results.figures.base import datasets_drawn, kind_of, methods_shown
+from cfm.results.figures.base import datasets_drawn, figure_paths, kind_of, methods_shown
 from cfm.results.labels import dataset_label
 from cfm.settings import Figure
 
@@ -80,7 +80,7 @@ def figures(config: Config, experiment: str) -> list[FigureView]:
 
 
 def _picture(config: Config, experiment: str, name: str, figure: Figure, dataset: str | None) -> Picture | None:
-    paths = {suffix: config.layout.figure(experiment, name, dataset, suffix) for suffix in kind_of(figure).suffixes}
+    paths = figure_paths(config, experiment, name, dataset)
     shown = next((paths[suffix] for suffix in ("png", "gif") if suffix in paths and paths[suffix].exists()), None)
     if shown is None:
         return None

@@ -31,7 +31,7 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
 
     runs = read_runs(config.layout.runs(experiment))
     runs = runs[runs.solver == table.solver]
-    published = load_published()
+    published, theirs = load_published(), as_published(config, experiment)
     cells: list[Cell] = []
     best: list[Best] = []
     blocks: dict[str, tuple[list[Column], list[list[Cell]]]] = {}
@@ -46,7 +46,7 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
         ]
         found = {column.name: _best(config, experiment, runs, column, metric) for column in shown}
         block = [[replace(cell, best=cell.method in found[cell.dataset].names) for cell in row] for row in block]
-        block = _comparable(config, experiment, table, runs, shown, block)
+        block = _comparable(config, theirs, experiment, table, runs, shown, block)
         cells += [cell for row in block for cell in row]
         best += found.values()
         blocks[metric] = shown, block
@@ -58,11 +58,16 @@ def render(config: Config, experiment: str, table: Table) -> Rendered:
 
 
 def _comparable(
-    config: Config, experiment: str, table: Table, runs: pd.DataFrame, shown: list[Column], block: list[list[Cell]]
+    config: Config,
+    published: Config,
+    experiment: str,
+    table: Table,
+    runs: pd.DataFrame,
+    shown: list[Column],
+    block: list[list[Cell]],
 ) -> list[list[Cell]]:
     """The cells of a metric, with a verdict on agreement only where nothing is known to differ from the paper's way."""
     methods = config.methods_of(experiment)
-    published = as_published(config, experiment)
     reached = {column.name: floor(config, runs, column, block[0][0].metric, methods) for column in shown}
 
     def checked(cell: Cell) -> Cell:
